@@ -1,6 +1,6 @@
-//! A queue for a few workers that no network can fill. The networks that wait are served in turn,
-//! one caller of each; networks that the account knows come before all others. When the queue is
-//! full, the network with the most waiting callers loses its newest one.
+//! A queue for a few workers that no network can fill. The networks that wait are served round
+//! robin, one caller of each; networks that the account knows come before all others. When the queue
+//! is full, the network with the most waiting callers loses its newest one.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
@@ -13,14 +13,15 @@ use tokio::sync::oneshot;
 #[derive(Clone)]
 pub(super) struct FairQueue(Arc<Mutex<State>>);
 
-/// Whose turn comes first.
+/// The class of a waiting caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Priority {
+    /// Served first: the account knows the network.
     Known,
     Other,
 }
 
-/// Who waits.
+/// A caller and its network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Caller {
     network: Network,
@@ -44,9 +45,9 @@ impl Caller {
     }
 }
 
-/// A worker for one caller. Dropping it passes the worker on.
+/// The right of one caller to a worker. Dropping it passes the worker on.
 #[derive(Debug)]
-pub(super) struct Turn(FairQueue);
+pub(super) struct Permit(FairQueue);
 
 struct State {
     free_workers: usize,
@@ -57,7 +58,7 @@ struct State {
 
 /// The waiting callers by network. The network at the front is served next.
 #[derive(Default)]
-struct Waiting(VecDeque<(Network, VecDeque<oneshot::Sender<Turn>>)>);
+struct Waiting(VecDeque<(Network, VecDeque<oneshot::Sender<Permit>>)>);
 
 impl FairQueue {
     pub(super) fn new(workers: usize, max_waiting: usize) -> Self {
@@ -67,20 +68,20 @@ impl FairQueue {
 
     /// Waits for a worker. Returns `None` when the queue has no place for this caller, or when it
     /// lost its place to a network with fewer callers.
-    pub(super) async fn wait(&self, Caller { network, priority }: Caller) -> Option<Turn> {
-        let turn = {
+    pub(super) async fn wait(&self, Caller { network, priority }: Caller) -> Option<Permit> {
+        let permit = {
             let mut state = self.state();
             if state.free_workers > 0 {
                 state.free_workers -= 1;
-                return Some(Turn(self.clone()));
+                return Some(Permit(self.clone()));
             }
             state.make_room(network, priority).then(|| {
-                let (sender, turn) = oneshot::channel();
-                state.lane(priority).push(network, sender);
-                turn
+                let (sender, permit) = oneshot::channel();
+                state.queue(priority).push(network, sender);
+                permit
             })
         };
-        turn?.await.ok()
+        permit?.await.ok()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -95,7 +96,7 @@ impl std::fmt::Debug for FairQueue {
 }
 
 impl State {
-    fn lane(&mut self, priority: Priority) -> &mut Waiting {
+    fn queue(&mut self, priority: Priority) -> &mut Waiting {
         match priority {
             Priority::Known => &mut self.known,
             Priority::Other => &mut self.others,
@@ -108,8 +109,8 @@ impl State {
         if self.known.len() + self.others.len() < self.max_waiting {
             return true;
         }
-        self.known.forget_gone();
-        self.others.forget_gone();
+        self.known.remove_cancelled();
+        self.others.remove_cancelled();
         if self.known.len() + self.others.len() < self.max_waiting {
             return true;
         }
@@ -117,15 +118,15 @@ impl State {
             self.others.drop_newest_of_largest();
             return true;
         }
-        let lane = self.lane(priority);
-        let has_fewer = lane.count(network) + 1 < lane.largest();
+        let queue = self.queue(priority);
+        let has_fewer = queue.count(network) + 1 < queue.largest();
         if has_fewer {
-            lane.drop_newest_of_largest();
+            queue.drop_newest_of_largest();
         }
         has_fewer
     }
 
-    fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
+    fn next(&mut self) -> Option<oneshot::Sender<Permit>> {
         self.known.next().or_else(|| self.others.next())
     }
 }
@@ -143,7 +144,7 @@ impl Waiting {
         self.0.iter().map(|(_, callers)| callers.len()).max().unwrap_or(0)
     }
 
-    fn push(&mut self, network: Network, caller: oneshot::Sender<Turn>) {
+    fn push(&mut self, network: Network, caller: oneshot::Sender<Permit>) {
         match self.0.iter_mut().find(|(waiting, _)| *waiting == network) {
             Some((_, callers)) => callers.push_back(caller),
             None => self.0.push_back((network, VecDeque::from([caller]))),
@@ -151,7 +152,7 @@ impl Waiting {
     }
 
     /// Removes the next caller; its network goes to the end.
-    fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
+    fn next(&mut self) -> Option<oneshot::Sender<Permit>> {
         while let Some((network, mut callers)) = self.0.pop_front() {
             let caller = callers.pop_front();
             if !callers.is_empty() {
@@ -165,7 +166,7 @@ impl Waiting {
     }
 
     /// Removes callers that no longer wait.
-    fn forget_gone(&mut self) {
+    fn remove_cancelled(&mut self) {
         for (_, callers) in &mut self.0 {
             callers.retain(|caller| !caller.is_closed());
         }
@@ -182,7 +183,7 @@ impl Waiting {
     }
 }
 
-impl Drop for Turn {
+impl Drop for Permit {
     fn drop(&mut self) {
         let next = {
             let mut state = self.0.state();
@@ -192,7 +193,7 @@ impl Drop for Turn {
             }
             next
         };
-        // Outside the lock: a caller that has gone drops the turn, which locks again.
+        // Outside the lock: a caller that has gone drops the permit, which locks again.
         if let Some(next) = next {
             let _ = next.send(Self(self.0.clone()));
         }
@@ -212,26 +213,26 @@ mod tests {
     /// A queue whose one worker is busy, and the order in which callers are served.
     struct Busy {
         queue: FairQueue,
-        turn: Turn,
+        permit: Permit,
         served: Arc<Mutex<Vec<u8>>>,
     }
 
     impl Busy {
         async fn with_places(max_waiting: usize) -> Self {
             let queue = FairQueue::new(1, max_waiting);
-            let turn = queue.wait(caller(0, Priority::Other)).await.unwrap();
-            Self { queue, turn, served: Arc::default() }
+            let permit = queue.wait(caller(0, Priority::Other)).await.unwrap();
+            Self { queue, permit, served: Arc::default() }
         }
 
         /// Lets a caller of the network wait. The result says whether it was served.
         async fn join(&self, host: u8, priority: Priority) -> JoinHandle<bool> {
             let (queue, served) = (self.queue.clone(), Arc::clone(&self.served));
             let caller = tokio::spawn(async move {
-                let turn = queue.wait(caller(host, priority)).await;
-                if turn.is_some() {
+                let permit = queue.wait(caller(host, priority)).await;
+                if permit.is_some() {
                     served.lock().unwrap().push(host);
                 }
-                turn.is_some()
+                permit.is_some()
             });
             // The test has one thread, so the caller now waits or has ended.
             tokio::task::yield_now().await;
@@ -240,7 +241,7 @@ mod tests {
 
         /// Frees the worker and returns the networks in the order in which they were served.
         async fn serve(self, callers: Vec<JoinHandle<bool>>) -> Vec<u8> {
-            drop(self.turn);
+            drop(self.permit);
             for caller in callers {
                 caller.await.unwrap();
             }
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn networks_are_served_in_turn_and_known_ones_first() {
+    async fn networks_are_served_round_robin_and_known_ones_first() {
         let busy = Busy::with_places(10).await;
         let mut callers = Vec::new();
         for (host, priority) in [(1, Priority::Other), (1, Priority::Other), (1, Priority::Other), (2, Priority::Other)]

@@ -1,11 +1,13 @@
 //! Password hashing with bounded parallelism. A hash takes a core for tens of milliseconds and
-//! 19 MiB. The hasher runs a few hashes at a time outside the async workers, with a short queue
-//! that is fair between networks.
+//! 19 MiB. The hasher runs a few hashes at a time, each on a thread of its own with a low priority,
+//! with a short queue that is fair between networks. So guessed passwords take the processors from
+//! nobody but other sign-ins.
 
 use std::num::NonZero;
-use std::thread::available_parallelism;
+use std::thread::{self, available_parallelism};
 
 use souk_types::{Email, Error, Result};
+use tokio::sync::oneshot;
 
 use crate::domain::password::{Password, PasswordCheck, PasswordGuess, PasswordHash};
 use crate::providers::fair_queue::{Caller, FairQueue};
@@ -14,6 +16,10 @@ use crate::providers::fair_queue::{Caller, FairQueue};
 #[derive(Clone)]
 pub(crate) struct PasswordHasher(FairQueue);
 
+/// The niceness of a thread that hashes. While the processors are busy, it gets a tenth of the time
+/// of another thread (sched(7)).
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
 /// Callers that may wait. With one worker the last of them waits for about a second.
 const QUEUE_LENGTH: usize = 32;
 
@@ -64,13 +70,26 @@ impl PasswordHasher {
         work: impl FnOnce() -> Result<R> + Send + 'static,
     ) -> Result<R> {
         let busy = || Error::busy("Too many sign-ins at this moment. Try again shortly.");
-        let turn = self.0.wait(caller).await.ok_or_else(busy)?;
-        // The closure owns the turn: hashing continues when the client disconnects.
-        let hashing = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            work()
-        });
-        hashing.await.map_err(Error::internal)?
+        let permit = self.0.wait(caller).await.ok_or_else(busy)?;
+        let (sender, result) = oneshot::channel();
+        // The thread owns the permit: hashing continues when the client disconnects.
+        let hash = move || {
+            lower_priority();
+            let hashed = work();
+            drop(permit);
+            // Nobody waits for the result after a disconnection.
+            let _ = sender.send(hashed);
+        };
+        thread::Builder::new().name("password-hash".to_owned()).spawn(hash).map_err(Error::internal)?;
+        result.await.map_err(Error::internal)?
+    }
+}
+
+/// Lowers the priority of this thread. Elsewhere than on Linux, it would be that of the process.
+fn lower_priority() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::debug!(%error, "passwords are hashed with normal priority");
     }
 }
 
@@ -102,6 +121,15 @@ mod tests {
         assert!(matches!(check("correct horse", Some(&stored)).await.unwrap(), PasswordCheck::Right));
         assert!(matches!(check("wrong horse", Some(&stored)).await.unwrap(), PasswordCheck::Wrong));
         assert!(matches!(check("correct horse", None).await.unwrap(), PasswordCheck::Wrong));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn hashing_has_a_low_priority_and_the_rest_of_the_process_has_not() {
+        let priority = || rustix::process::getpriority_process(None).map_err(Error::internal);
+        let before = priority().unwrap();
+        let of_hash = PasswordHasher::new().run(Caller::owner(home()), priority).await.unwrap();
+        assert_eq!((of_hash, priority().unwrap()), (NICENESS, before));
     }
 
     #[tokio::test]
