@@ -29,13 +29,21 @@ struct StaffView {
     role: Role,
     /// Whether a sign-in needs a code.
     totp_active: bool,
+    /// The number of passkeys.
+    passkeys: usize,
     created_at: Timestamp,
 }
 
 impl From<Profile> for StaffView {
     fn from(profile: Profile) -> Self {
-        let totp_active = profile.second_step.is_active();
-        Self { id: profile.id, email: profile.email, role: profile.role, totp_active, created_at: profile.created_at }
+        Self {
+            id: profile.id,
+            totp_active: profile.second_step.is_active(),
+            passkeys: profile.passkeys.list().len(),
+            email: profile.email,
+            role: profile.role,
+            created_at: profile.created_at,
+        }
     }
 }
 

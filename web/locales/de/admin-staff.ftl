@@ -4,6 +4,13 @@ admin-nav-staff = Team
 staff-lead = Wer für den Shop arbeitet, hat eine Rolle und handelt im eigenen Namen: Der Verlauf einer Bestellung sagt, wer was getan hat.
 staff-role = Rolle
 staff-since = Konto seit
+staff-sign-in = Anmeldung mit
+staff-sign-in-password = Nur Passwort
+staff-sign-in-code = Passwort und Code
+staff-sign-in-passkeys = { $count ->
+    [one] 1 Passkey
+   *[other] { $count } Passkeys
+}
 staff-you = Sie
 staff-remove = Entfernen
 staff-give-title = Rolle vergeben

@@ -4,6 +4,13 @@ admin-nav-staff = Staff
 staff-lead = Who works for the shop has a role, and acts in their own name: an order's history says who did what.
 staff-role = Role
 staff-since = Account since
+staff-sign-in = Signs in with
+staff-sign-in-password = Password only
+staff-sign-in-code = Password and code
+staff-sign-in-passkeys = { $count ->
+    [one] 1 passkey
+   *[other] { $count } passkeys
+}
 staff-you = You
 staff-remove = Remove
 staff-give-title = Give a role

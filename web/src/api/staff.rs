@@ -15,6 +15,11 @@ pub(crate) struct StaffAccount {
     pub(crate) id: CustomerId,
     pub(crate) email: String,
     pub(crate) role: Role,
+    /// Whether a sign-in with the password needs a code.
+    pub(crate) totp_active: bool,
+    /// The number of passkeys. An earlier `customer` in a rolling update does not say it.
+    #[serde(default)]
+    pub(crate) passkeys: u64,
     pub(crate) created_at: Timestamp,
 }
 

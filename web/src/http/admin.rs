@@ -23,9 +23,10 @@ use rocket::response::Redirect;
 use rocket::{Route, get, routes};
 use souk_contract::customer::CustomerId;
 use souk_contract::role::{Permission, Role};
+use souk_http::auth::Claims;
 use souk_types::{CappedCount, Timestamp};
 
-use crate::api::Token;
+use crate::api::{Problem, Token};
 use crate::locale::{Key, Language};
 use crate::page::{Frame, PageError};
 use crate::visit::Visit;
@@ -52,8 +53,10 @@ fn show_without_language(visit: Visit<'_>) -> Redirect {
 struct Admin {
     id: CustomerId,
     token: Token,
-    email: String,
     role: Role,
+    /// The e-mail address; `None` while `customer` does not answer. The role is then that of the
+    /// token, which `web` cannot verify: the services do, with each request.
+    email: Option<String>,
 }
 
 /// A part of the admin pages, as their menu has it.
@@ -141,7 +144,7 @@ impl Section {
 /// the field `nav`, beside the [`Frame`] in the field `page`.
 struct Nav {
     /// The e-mail address of the member of staff.
-    email: String,
+    email: Option<String>,
     role: Role,
     section: Section,
 }
@@ -173,25 +176,38 @@ fn or_dash(text: String) -> String {
 
 impl Admin {
     /// Returns the member of staff of a visit. Errors: a redirect to the sign-in page; 403 when the
-    /// role does not have the permission; `customer` does not answer.
+    /// role does not have the permission; `customer` does not answer, and only it can confirm the
+    /// permission.
     async fn of(visit: &Visit<'_>, permission: Permission) -> Result<Self, PageError> {
         let admin = Self::of_any_role(visit).await?;
-        if admin.may(permission) { Ok(admin) } else { Err(PageError::forbidden()) }
-    }
-
-    /// Like [`Self::of`], for a page of which each role sees a part.
-    async fn of_any_role(visit: &Visit<'_>) -> Result<Self, PageError> {
-        let token = visit.require_customer().await?;
-        let profile = visit.api.profile(&token).await?;
-        if profile.role.is_staff() {
-            Ok(Self { id: profile.id, token, email: profile.email, role: profile.role })
+        if admin.may(permission) {
+            Ok(admin)
+        } else if admin.role.may(permission) {
+            Err(Problem::Unavailable.into())
         } else {
             Err(PageError::forbidden())
         }
     }
 
+    /// Like [`Self::of`], for a page of which each role sees a part.
+    async fn of_any_role(visit: &Visit<'_>) -> Result<Self, PageError> {
+        let token = visit.require_customer().await?;
+        let admin = match visit.api.profile(&token).await {
+            Ok(profile) => Self { id: profile.id, token, role: profile.role, email: Some(profile.email) },
+            Err(Problem::Unavailable) => {
+                let claims = Claims::unverified(&token.0).ok_or(Problem::Unavailable)?;
+                Self { id: claims.sub, token, role: claims.role, email: None }
+            }
+            Err(problem) => return Err(problem.into()),
+        };
+        if admin.role.is_staff() { Ok(admin) } else { Err(PageError::forbidden()) }
+    }
+
+    /// Whether the pages may show what this permission is for. No service checks requests about the
+    /// system, so `customer` must have confirmed the role for them.
     fn may(&self, permission: Permission) -> bool {
-        self.role.may(permission)
+        let is_confirmed = self.email.is_some();
+        self.role.may(permission) && (is_confirmed || permission != Permission::OperateSystem)
     }
 
     /// Returns the outer parts of a page.

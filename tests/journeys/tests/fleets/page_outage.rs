@@ -71,6 +71,7 @@ async fn pages_go_on_without_products() {
 async fn pages_go_on_without_customer() {
     let scene = Scene::new().await;
     let sign_in = scene.fleet.visitor().open("/en/account/sign-in").await;
+    let staff = scene.fleet.admin_visitor().await;
     scene.fleet.stop_components("customer").await;
 
     let account = scene.open("/en/account", 200).await.expect_text(&scene.number).expect_text(PART_IS_DOWN);
@@ -89,6 +90,18 @@ async fn pages_go_on_without_customer() {
     let priced = scene.visitor.send_form(&form.clone().press("action", "update")).await.expect_status(200);
     let placed = scene.visitor.send_form(&priced.form("/checkout").press("action", "order")).await.expect_status(200);
     placed.expect_text("Thank you for your order");
+
+    // Staff go on packing. What only `customer` could allow is away.
+    staff.open("/en/admin").await.expect_status(200).expect_text(&scene.number);
+    staff.open("/en/admin/products").await.expect_status(200).expect_text(&scene.tea.name);
+    let order = scene.order.replace("/order/", "/admin/orders/");
+    let page = staff.open(&order).await.expect_status(200).expect_text(&scene.number);
+    let sent = staff.send_form(&page.form("/ship")).await.expect_status(200);
+    sent.expect_text("The parcel is recorded.");
+    for path in ["/en/admin/system", "/en/admin/dead-letters", "/en/admin/staff"] {
+        staff.open(path).await.expect_status(503).expect_text("This part of the shop is down");
+    }
+    scene.open("/en/admin/orders", 403).await;
 
     // A form keeps what was typed.
     let form = sign_in.form("/sign-in");

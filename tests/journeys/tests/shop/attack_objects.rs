@@ -187,7 +187,7 @@ async fn no_field_that_the_server_decides_can_be_sent() {
             "POST",
             "/customer/staff",
             json!({"email": scene.ana.email, "role": "support"}),
-            &["id", "totp_active"],
+            &["id", "totp_active", "passkeys"],
         ),
     ];
     for (client, method, path, body, fields) in table {

@@ -161,3 +161,14 @@ fn options_of(html: &str) -> Value {
     let text = text.replace("&#34;", "\"").replace("&quot;", "\"").replace("&#39;", "'").replace("&amp;", "&");
     serde_json::from_str(&text).unwrap()
 }
+
+#[tokio::test]
+async fn admins_see_who_of_the_staff_has_a_passkey() {
+    let shop = Shop::shared().await;
+    let (ana, _phone) = customer_with_passkey(&shop).await;
+    let role = json!({"email": ana.email, "role": "support"});
+    let given = shop.admin().await.request(Method::POST, "/customer/staff").json(role).await.expect_status(200);
+    assert_eq!((&given["passkeys"], &given["totp_active"]), (&json!(1), &json!(false)));
+    let page = shop.admin_visitor().await.open("/en/admin/staff").await.expect_status(200);
+    page.expect_text(&ana.email).expect_text("Password only; 1 passkey");
+}

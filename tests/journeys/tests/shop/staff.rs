@@ -50,7 +50,7 @@ async fn a_verified_customer_gets_a_role_and_loses_it() {
 async fn an_admin_gives_and_takes_a_role_on_the_page() {
     let shop = Shop::shared().await;
     let (visitor, ana) = (shop.admin_visitor().await, shop.new_verified_customer().await);
-    let page = visitor.open("/en/admin/staff").await.expect_status(200).expect_text("You");
+    let page = visitor.open("/en/admin/staff").await.expect_status(200).expect_text("You").expect_text("Password only");
     let form = |email: &str, role: &str| page.form("/staff/new").set("email", email).set("role", role);
     let unknown = new_email("nobody");
     let refused = visitor.send_form(&form(&unknown, "orders")).await.expect_status(404);

@@ -9,6 +9,7 @@ use souk_http::Param;
 
 use super::{Admin, Nav, Section};
 use crate::api::Problem;
+use crate::api::staff::StaffAccount;
 use crate::fields::{Field, FieldMessage, FormState, Kind};
 use crate::form::Form;
 use crate::locale::{Key, Language};
@@ -40,6 +41,8 @@ struct Row {
     email: String,
     role: String,
     since: String,
+    /// What the account signs in with.
+    sign_in: String,
     /// `None` for the admin who looks.
     remove_url: Option<String>,
 }
@@ -121,6 +124,7 @@ async fn page(
     let row = staff?.into_iter().map(|account| Row {
         role: role_name(visit.language, account.role),
         since: visit.language.date(account.created_at),
+        sign_in: sign_in_ways(visit.language, &account),
         remove_url: (account.id != admin.id).then(|| remove_url(account.id)),
         email: account.email,
     });
@@ -143,6 +147,17 @@ async fn page(
         notice,
     };
     Ok(Page::personal(&template)?.status(status).into())
+}
+
+/// Names what an account signs in with. The password always works, and needs a code if the account
+/// has one.
+fn sign_in_ways(language: Language, account: &StaffAccount) -> String {
+    let password = if account.totp_active { Key("staff-sign-in-code") } else { Key("staff-sign-in-password") };
+    let password = language.text(password).to_string();
+    if account.passkeys == 0 {
+        return password;
+    }
+    format!("{password}; {}", language.text(Key("staff-sign-in-passkeys")).arg("count", account.passkeys))
 }
 
 fn role_name(language: Language, role: Role) -> String {

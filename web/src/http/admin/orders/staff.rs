@@ -32,8 +32,8 @@ impl<'a> Staff<'a> {
     /// the end of the account's id.
     pub(super) fn name(&self, by: Option<CustomerId>) -> String {
         let Some(by) = by else { return self.language.text(Key("orders-by-deleted")).to_string() };
-        if by == self.admin.id {
-            return self.admin.email.clone();
+        if let Some(own) = self.admin.email.as_ref().filter(|_| by == self.admin.id) {
+            return own.clone();
         }
         if let Some(known) = self.all.iter().find(|account| account.id == by) {
             return known.email.clone();
