@@ -3,6 +3,7 @@
 
 mod admin_discounts;
 mod admin_orders;
+mod admin_payments;
 mod admin_shop;
 mod auth;
 mod cart;
@@ -44,16 +45,16 @@ pub fn routes() -> Vec<Route> {
         order::get_order,
         order::cancel_order,
         order::get_timeline,
-        admin_orders::capture_payment,
+        admin_orders::get_summary,
+        admin_orders::list_all_orders,
+        admin_orders::get_any_order,
         admin_orders::cancel_order,
-        admin_orders::refund_order,
-        admin_orders::retry_refunds,
-        fulfilment::get_summary,
-        fulfilment::list_all_orders,
-        fulfilment::get_any_order,
+        admin_orders::add_note,
+        admin_payments::capture_payment,
+        admin_payments::refund_order,
+        admin_payments::retry_refunds,
         fulfilment::ship_order,
         fulfilment::deliver_order,
-        fulfilment::add_note,
         saved_views::list_views,
         saved_views::save_view,
         saved_views::remove_view,

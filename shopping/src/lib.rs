@@ -1,7 +1,7 @@
 //! Carts, wishlists, checkout, orders and payments.
 //!
-//! An order is one document, and so is a cart. One transaction covers both when an order is placed
-//! and when it is confirmed. The service reads products only through requests to `products`
+//! An order is one document, and so is a cart; no transaction covers both. Unique indexes make sure
+//! that a cart is ordered once (`application/checkout/placing.rs`). The service reads products only through requests to `products`
 //! (`products.get`, `products.reserve`, ...); carts and orders keep snapshots of them.
 
 mod app;

@@ -184,6 +184,9 @@ pub struct OrderMail {
     pub parcel: Option<OrderMailParcel>,
     /// The refunded amount and its reason, of a mail about a refund.
     pub refund: Option<(Money, String)>,
+    /// Whether money was captured, or may be captured yet.
+    #[serde(default)]
+    pub may_be_charged: bool,
     /// The shop.
     pub shop: Shop,
 }

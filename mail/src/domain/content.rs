@@ -147,6 +147,7 @@ struct OrderVariables {
     address: Vec<String>,
     parcel: Option<ParcelVariables>,
     refund: Option<RefundVariables>,
+    may_be_charged: bool,
 }
 
 #[derive(Serialize)]
@@ -280,6 +281,7 @@ impl OrderVariables {
             address: mail.shipping_address.as_ref().map(address_lines).unwrap_or_default(),
             parcel: mail.parcel.map(ParcelVariables::new),
             refund: mail.refund.map(|(amount, reason)| RefundVariables { amount: amount.to_string(), reason }),
+            may_be_charged: mail.may_be_charged,
         }
     }
 }
@@ -368,6 +370,7 @@ pub(crate) fn samples() -> Vec<Content> {
             lines: vec![("Tea".to_owned(), 2)],
         }),
         refund: Some((money, "Damaged".to_owned())),
+        may_be_charged: true,
         shop: shop(),
     };
     let token = "token".to_owned();

@@ -14,7 +14,7 @@ mod refusals;
 mod steps;
 
 pub(super) use self::compensation::{read_refunds, read_refunds_if_paid};
-pub(crate) use self::outcomes::{apply_payment, publish_changes};
+pub(crate) use self::outcomes::{apply_payment, publish_changes, record_attempt};
 pub(crate) use self::placing::{Client, Placed, place};
 pub(crate) use self::steps::advance;
 use crate::App;

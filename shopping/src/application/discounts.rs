@@ -195,8 +195,9 @@ async fn keys(app: &App, quote: &Quote, buyer: Buyer<'_>) -> Result<Vec<UsesKey>
 
 fn unavailable(discount: Option<&Discount>, reason: Reason) -> Error {
     let code = discount.and_then(|discount| discount.terms.code.as_ref());
-    let name = code.map_or_else(|| "an automatic discount".to_owned(), |code| format!("the code {code}"));
-    let detail = format!("All uses of {name} are taken meanwhile. Ask for a new quote, and order at its total.");
+    let name = code.map_or_else(|| "An automatic discount".to_owned(), |code| format!("The code {code}"));
+    let why = reason.text();
+    let detail = format!("{name} cannot be used any more: {why}. Ask for a new quote, and order at its total.");
     let error = Error::conflict("discount-unavailable", detail);
     match serde_json::to_value(reason) {
         Ok(reason) => error.with_member("reason", reason),

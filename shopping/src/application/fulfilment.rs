@@ -12,7 +12,7 @@ use crate::domain::order::shipment::{NewShipment, Shipped};
 use crate::domain::order::{Order, OrderView};
 
 /// An order, and whether an earlier request with the same key has done the work.
-pub(crate) struct Worked {
+pub(crate) struct OrderChange {
     pub(crate) order: OrderView,
     pub(crate) replayed: bool,
 }
@@ -24,7 +24,7 @@ pub(crate) async fn ship(
     id: OrderId,
     key: Option<IdempotencyKey>,
     new: NewShipment,
-) -> Result<Worked> {
+) -> Result<OrderChange> {
     let ship = move |order: &mut Order, events: &mut Events| {
         let shipped = order.ship(&new, key.as_ref(), admin, Timestamp::now())?;
         if let Shipped::New(shipment) = shipped {
@@ -35,7 +35,7 @@ pub(crate) async fn ship(
         Ok(shipped == Shipped::Before)
     };
     let (order, replayed) = app.store.orders.decide(id, ship).await?;
-    Ok(Worked { order: order.view_for_admin(), replayed })
+    Ok(OrderChange { order: order.view_for_admin(), replayed })
 }
 
 /// Records that a shipment, or everything that was sent, has arrived.
@@ -61,7 +61,7 @@ pub(crate) async fn add_note(
     id: OrderId,
     key: Option<IdempotencyKey>,
     text: NoteText,
-) -> Result<Worked> {
+) -> Result<OrderChange> {
     let add = move |order: &mut Order, _: &mut Events| {
         let is_new = order.add_note(text.clone(), key.clone(), admin, Timestamp::now())?;
         if is_new {
@@ -70,5 +70,5 @@ pub(crate) async fn add_note(
         Ok(!is_new)
     };
     let (order, replayed) = app.store.orders.decide(id, add).await?;
-    Ok(Worked { order: order.view_for_admin(), replayed })
+    Ok(OrderChange { order: order.view_for_admin(), replayed })
 }

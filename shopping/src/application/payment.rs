@@ -18,7 +18,14 @@ pub(crate) async fn capture(app: &App, id: OrderId) -> Result<OrderView> {
     let provider = app.payments.provider(payment.method)?;
     let captured = provider.capture(payment);
     let (report, entry) = order_log::timed(TimelineKind::Payment, "capture", captured).await;
-    let order = checkout::apply_payment(app, id, report?, entry).await?;
+    let report = match report {
+        Ok(report) => report,
+        Err(error) => {
+            checkout::record_attempt(app, id, entry).await;
+            return Err(error);
+        }
+    };
+    let order = checkout::apply_payment(app, id, report, entry).await?;
     Ok(checkout::advance_or_leave(app, order).await.view())
 }
 

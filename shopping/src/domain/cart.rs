@@ -14,7 +14,7 @@ use super::cart_orders::CartOrders;
 use super::catalogue::{Availability, Catalogue};
 use super::quote::{Item, Quote, QuoteDiscount, QuoteTax, TaxBasis};
 
-/// Maximum number of lines. So many fit into one call and one document.
+/// Maximum number of lines, so that all fit into one call and one document.
 const MAX_LINES: usize = 100;
 
 /// A cart: at most [`MAX_LINES`] lines of different products, whose snapshots have one currency.

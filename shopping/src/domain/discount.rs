@@ -170,9 +170,9 @@ impl Reason {
             Self::Expired => "it has expired",
             Self::BelowMinimum => "the total of the goods is below its minimum",
             Self::NoProduct => "none of the products has this discount",
-            Self::LimitReached => "all its uses are taken",
-            Self::CustomerLimitReached => "you have used it before",
-            Self::NoGain => "it takes nothing off",
+            Self::LimitReached => "all its uses have been taken",
+            Self::CustomerLimitReached => "you have used it as often as it allows",
+            Self::NoGain => "the order is cheaper without it",
             Self::NotCombinable => "it cannot be combined with the other discounts",
             Self::OtherCurrency => "it is in another currency",
         }

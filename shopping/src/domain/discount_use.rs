@@ -77,7 +77,8 @@ pub(crate) struct UsesKey {
 }
 
 /// A customer, as far as uses are counted: a hash of the account's id, or of a guest's e-mail
-/// address, so that the counters contain no personal data.
+/// address. Who knows an address can find its counter, so it is a pseudonym (GDPR, article 4 (5)).
+/// It stays when an order is erased, because the limit goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CustomerKey([u8; 16]);
 

@@ -49,9 +49,10 @@ pub(crate) struct Settings {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ReverseCharge {
     /// Businesses pay tax like consumers.
-    Off,
-    /// By its format.
     #[default]
+    Off,
+    /// By its format. A consumer who makes up a number of the right form buys without tax, which
+    /// the shop then owes.
     Format,
     /// By the European Commission's register, and by its format while that does not answer.
     Vies,

@@ -7,7 +7,7 @@ use souk_types::{Country, Error, Integer, Result, TaxClass, Text, Timestamp};
 use super::place::{Place, PostalCodes};
 use super::rounding::WHOLE_BP;
 
-/// Maximum number of rates. So many fit into the body of a request.
+/// Maximum number of rates, so that all fit into the body of a request.
 const MAX_RATES: usize = 500;
 
 /// The table of tax rates. The most specific rate of a place applies, alone: a rate of postal codes

@@ -12,25 +12,25 @@ use souk_types::Country;
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct VatNumber(String);
 
-/// The formats by prefix: `9` is a digit, `A` a letter, `X` a digit or a letter, `S` a digit, a
+/// The formats by prefix: `9` is a digit, `@` a letter, `X` a digit or a letter, `S` a digit, a
 /// letter, `+` or `*`; all else stands for itself. Source: European Commission, "VAT identification
 /// number structure" (FAQ of VIES), read in 2025.
 const FORMATS: [(&str, &[&str]); 28] = [
     ("AT", &["U99999999"]),
     ("BE", &["9999999999"]),
     ("BG", &["999999999", "9999999999"]),
-    ("CY", &["99999999A"]),
+    ("CY", &["99999999@"]),
     ("CZ", &["99999999", "999999999", "9999999999"]),
     ("DE", &["999999999"]),
     ("DK", &["99999999"]),
     ("EE", &["999999999"]),
     ("EL", &["999999999"]),
-    ("ES", &["X9999999A", "A99999999"]),
+    ("ES", &["X9999999@", "@99999999"]),
     ("FI", &["99999999"]),
     ("FR", &["XX999999999"]),
     ("HR", &["99999999999"]),
     ("HU", &["99999999"]),
-    ("IE", &["9S99999A", "9999999AA"]),
+    ("IE", &["9S99999@", "9999999@@"]),
     ("IT", &["99999999999"]),
     ("LT", &["999999999", "999999999999"]),
     ("LU", &["99999999"]),
@@ -71,7 +71,7 @@ impl VatNumber {
 fn fits(format: &str, number: &str) -> bool {
     let fits = |(format, c): (char, char)| match format {
         '9' => c.is_ascii_digit(),
-        'A' => c.is_ascii_uppercase(),
+        '@' => c.is_ascii_uppercase(),
         'X' => c.is_ascii_digit() || c.is_ascii_uppercase(),
         'S' => c.is_ascii_digit() || c.is_ascii_uppercase() || c == '+' || c == '*',
         literal => c == literal,
@@ -133,6 +133,7 @@ mod tests {
             ("EL123456789", "EL123456789"),
             ("XI123456789", "XI123456789"),
             ("XIGD001", "XIGD001"),
+            ("XIHA599", "XIHA599"),
             ("ESX1234567A", "ESX1234567A"),
             ("ESB12345678", "ESB12345678"),
             ("FRXX123456789", "FRXX123456789"),
@@ -160,6 +161,8 @@ mod tests {
             "RO1",
             "RO12345678901",
             "EL12345678",
+            "XIHB123",
+            "ES12345678A1",
             "é",
             "CHE123456789",
             "DE12345678９",

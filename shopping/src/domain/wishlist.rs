@@ -8,7 +8,7 @@ use souk_types::{Error, Page, Result};
 
 use super::catalogue::{Availability, Catalogue};
 
-/// Maximum number of products. So many fit into one call and one document.
+/// Maximum number of products, so that all fit into one call and one document.
 const MAX_PRODUCTS: usize = 200;
 
 /// A wishlist: at most [`MAX_PRODUCTS`] different products.

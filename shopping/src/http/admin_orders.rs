@@ -1,27 +1,44 @@
-//! Routes by which an admin moves the money of an order: capture, cancel, refund.
+//! Routes by which staff sees the sales, finds orders, cancels them and writes notes.
 
-use rocket::http::Status;
 use rocket::serde::json::Json as Body;
-use rocket::{State, post};
+use rocket::{State, get, post};
 use souk_contract::shopping::OrderId;
-use souk_http::auth::permission::MoveMoney;
-use souk_http::{Json, NoInput, Param, Replayable, RequestKey, Result};
+use souk_http::auth::permission::{AssistCustomers, MoveMoney, ViewOrders};
+use souk_http::{Json, NoInput, OptionalKey, Param, Query, Result};
+use souk_types::Page;
 
 use super::auth::Staff;
+use super::fulfilment::{ChangedOrder, created};
 use crate::App;
-use crate::application::refunds::{self, Refunded};
-use crate::application::{order, payment};
+use crate::application::order_list::{self, OrderWithTimeline};
+use crate::application::{fulfilment, order};
 use crate::domain::order::OrderView;
-use crate::domain::order::refunds::{NewRefund, OrderRefundView};
+use crate::domain::order::filters::OrderQuery;
+use crate::domain::order::listing::OrderSummary;
+use crate::domain::order::note::NewNote;
+use crate::domain::order::sales::SalesSummary;
 
-#[post("/admin/orders/<id>/capture", data = "<_input>")]
-pub(super) async fn capture_payment(
+#[get("/admin/orders")]
+pub(super) async fn list_all_orders(
     app: &State<App>,
-    _staff: Staff<MoveMoney>,
+    _staff: Staff<ViewOrders>,
+    query: Query<OrderQuery>,
+) -> Result<Body<Page<OrderSummary>>> {
+    Ok(Body(order_list::list(app, query.0).await?))
+}
+
+#[get("/admin/summary")]
+pub(super) async fn get_summary(app: &State<App>, _staff: Staff<ViewOrders>) -> Result<Body<SalesSummary>> {
+    Ok(Body(order_list::summary(app).await?))
+}
+
+#[get("/admin/orders/<id>")]
+pub(super) async fn get_any_order(
+    app: &State<App>,
+    _staff: Staff<ViewOrders>,
     id: Param<OrderId>,
-    _input: NoInput,
-) -> Result<Body<OrderView>> {
-    Ok(Body(payment::capture(app, id.0).await?))
+) -> Result<Body<OrderWithTimeline>> {
+    Ok(Body(order_list::get(app, id.0).await?))
 }
 
 #[post("/admin/orders/<id>/cancel", data = "<_input>")]
@@ -34,24 +51,13 @@ pub(super) async fn cancel_order(
     Ok(Body(order::cancel_any(app, staff.id(), id.0).await?))
 }
 
-#[post("/admin/orders/<id>/refunds", data = "<body>")]
-pub(super) async fn refund_order(
+#[post("/admin/orders/<id>/notes", data = "<body>")]
+pub(super) async fn add_note(
     app: &State<App>,
-    staff: Staff<MoveMoney>,
+    staff: Staff<AssistCustomers>,
     id: Param<OrderId>,
-    key: RequestKey,
-    body: Json<NewRefund>,
-) -> Result<Replayable<(Status, Body<OrderRefundView>)>> {
-    let Refunded { refund, replayed } = refunds::refund(app, staff.id(), id.0, key.0, body.0).await?;
-    Ok(Replayable { replayed, response: (Status::Created, Body(refund)) })
-}
-
-#[post("/admin/orders/<id>/refunds/retry", data = "<_input>")]
-pub(super) async fn retry_refunds(
-    app: &State<App>,
-    _staff: Staff<MoveMoney>,
-    id: Param<OrderId>,
-    _input: NoInput,
-) -> Result<Body<OrderView>> {
-    Ok(Body(refunds::retry(app, id.0).await?))
+    key: OptionalKey,
+    body: Json<NewNote>,
+) -> ChangedOrder {
+    Ok(created(fulfilment::add_note(app, staff.id(), id.0, key.0, body.0.0).await?))
 }

@@ -1,52 +1,23 @@
-//! Routes by which admins see the sales, find orders, ship them and write notes.
+//! Routes by which staff ships orders.
 
 use rocket::http::Status;
 use rocket::serde::json::Json as Body;
-use rocket::{State, get, post};
+use rocket::{State, post};
 use souk_contract::shopping::{OrderId, ShipmentId};
-use souk_http::auth::permission::{AssistCustomers, FulfilOrders, ViewOrders};
-use souk_http::{Json, OptionalKey, Param, Query, Replayable, Result};
-use souk_types::Page;
+use souk_http::auth::permission::FulfilOrders;
+use souk_http::{Json, OptionalKey, Param, Replayable, Result};
 use souk_types::input::{Fields, Input};
 
 use super::auth::Staff;
 use crate::App;
-use crate::application::fulfilment::{self, Worked};
-use crate::application::order_list::{self, OrderWithTimeline};
+use crate::application::fulfilment::{self, OrderChange};
 use crate::domain::order::OrderView;
-use crate::domain::order::filters::OrderQuery;
-use crate::domain::order::listing::OrderSummary;
-use crate::domain::order::note::NewNote;
-use crate::domain::order::sales::SalesSummary;
 use crate::domain::order::shipment::NewShipment;
 
-#[get("/admin/orders")]
-pub(super) async fn list_all_orders(
-    app: &State<App>,
-    _staff: Staff<ViewOrders>,
-    query: Query<OrderQuery>,
-) -> Result<Body<Page<OrderSummary>>> {
-    Ok(Body(order_list::list(app, query.0).await?))
-}
-
-#[get("/admin/summary")]
-pub(super) async fn get_summary(app: &State<App>, _staff: Staff<ViewOrders>) -> Result<Body<SalesSummary>> {
-    Ok(Body(order_list::summary(app).await?))
-}
-
-#[get("/admin/orders/<id>")]
-pub(super) async fn get_any_order(
-    app: &State<App>,
-    _staff: Staff<ViewOrders>,
-    id: Param<OrderId>,
-) -> Result<Body<OrderWithTimeline>> {
-    Ok(Body(order_list::get(app, id.0).await?))
-}
-
 /// The order that the request has changed.
-type WorkedResponse = Result<Replayable<(Status, Body<OrderView>)>>;
+pub(super) type ChangedOrder = Result<Replayable<(Status, Body<OrderView>)>>;
 
-fn created(Worked { order, replayed }: Worked) -> Replayable<(Status, Body<OrderView>)> {
+pub(super) fn created(OrderChange { order, replayed }: OrderChange) -> Replayable<(Status, Body<OrderView>)> {
     Replayable { replayed, response: (Status::Created, Body(order)) }
 }
 
@@ -57,7 +28,7 @@ pub(super) async fn ship_order(
     id: Param<OrderId>,
     key: OptionalKey,
     body: Json<NewShipment>,
-) -> WorkedResponse {
+) -> ChangedOrder {
     Ok(created(fulfilment::ship(app, staff.id(), id.0, key.0, body.0).await?))
 }
 
@@ -80,15 +51,4 @@ pub(super) async fn deliver_order(
     body: Json<Delivery>,
 ) -> Result<Body<OrderView>> {
     Ok(Body(fulfilment::deliver(app, staff.id(), id.0, body.0.shipment).await?))
-}
-
-#[post("/admin/orders/<id>/notes", data = "<body>")]
-pub(super) async fn add_note(
-    app: &State<App>,
-    staff: Staff<AssistCustomers>,
-    id: Param<OrderId>,
-    key: OptionalKey,
-    body: Json<NewNote>,
-) -> WorkedResponse {
-    Ok(created(fulfilment::add_note(app, staff.id(), id.0, key.0, body.0.0).await?))
 }

@@ -56,6 +56,17 @@ pub(super) async fn record_retry(app: &App, id: OrderId, entry: LogEntry) {
     }
 }
 
+/// Records a failed attempt that nobody repeats but the admin who made it.
+pub(crate) async fn record_attempt(app: &App, id: OrderId, entry: LogEntry) {
+    let record = move |order: &mut Order, _| {
+        order.log(entry.clone());
+        Ok(())
+    };
+    if let Err(error) = update(app, id, record).await {
+        tracing::warn!(order = %id, %error, "a failed attempt could not be recorded");
+    }
+}
+
 /// Applies a provider's report of a payment, and adds it to the log entry.
 pub(crate) async fn apply_payment(app: &App, id: OrderId, report: PaymentReport, entry: LogEntry) -> Result<Order> {
     let entry = entry.with_outcome(report.to_string());

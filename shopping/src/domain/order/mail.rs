@@ -5,6 +5,7 @@ use souk_contract::shopping::{OrderMail, OrderMailLine, OrderMailParcel, OrderMa
 use souk_types::Money;
 
 use super::{Order, OrderStatus};
+use crate::domain::payment::state::PaymentStatus;
 use crate::domain::quote::QuoteLine;
 
 impl Order {
@@ -42,8 +43,16 @@ impl Order {
             shipping_address: self.buyer.shipping_address().cloned(),
             parcel: self.parcel(subject),
             refund: self.refund_for_mail(subject),
+            may_be_charged: self.may_be_charged(),
             shop,
         })
+    }
+
+    /// Whether the customer may have lost money, or lose it later: a payment has failed for certain
+    /// only when the provider says so.
+    fn may_be_charged(&self) -> bool {
+        let status = self.payment_status();
+        status.is_some_and(|status| !matches!(status, PaymentStatus::Declined | PaymentStatus::Cancelled))
     }
 
     pub(super) fn refund_for_mail(&self, subject: OrderMailSubject) -> Option<(Money, String)> {
@@ -65,5 +74,27 @@ impl Order {
             tracking: shipment.tracking().map(str::to_owned),
             lines: lines.collect(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{apply, in_state, report};
+    use super::*;
+    use crate::domain::payment::report::ProviderStatus;
+
+    #[test]
+    fn a_payment_has_failed_for_certain_when_the_provider_says_so() {
+        let table = [
+            (ProviderStatus::Processing, true),
+            (ProviderStatus::Authorized, true),
+            (ProviderStatus::Declined, false),
+            (ProviderStatus::Cancelled, false),
+        ];
+        for (status, may_be_charged) in table {
+            let mut order = in_state(OrderStatus::Reserved);
+            apply(&mut order, &report(status));
+            assert_eq!(order.may_be_charged(), may_be_charged, "{status:?}");
+        }
     }
 }

@@ -84,7 +84,8 @@ impl OrderStatus {
 /// What the buyer must know about a change of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OrderEvent {
-    /// The payment failed, or did not arrive in time: nothing was ordered.
+    /// The payment failed, or did not arrive in time: nothing was ordered. Not of an order that was
+    /// refused before its stock was held: the client has the reason, and the order has no number.
     PaymentFailed,
     /// The payment takes longer.
     PaymentWaiting,
@@ -95,7 +96,7 @@ pub(crate) enum OrderEvent {
 impl OrderEvent {
     /// Returns the event of a transition, if it has one.
     pub(super) fn of(from: OrderStatus, to: OrderStatus, reason: Option<Reason>) -> Option<Self> {
-        use OrderStatus::{Cancelled, Confirmed, Paid, Rejected};
+        use OrderStatus::{Cancelled, Confirmed, Paid, Rejected, Reserved};
         let has_failed = matches!(
             reason,
             Some(
@@ -107,7 +108,7 @@ impl OrderEvent {
         );
         match (from, to) {
             (Paid | Confirmed, Cancelled) => Some(Self::Cancelled),
-            (_, Rejected | Cancelled) if has_failed => Some(Self::PaymentFailed),
+            (Reserved, Rejected | Cancelled) if has_failed => Some(Self::PaymentFailed),
             _ => None,
         }
     }

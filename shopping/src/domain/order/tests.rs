@@ -41,7 +41,7 @@ fn reserve(order: &mut Order) {
     order.hold(&hold, Timestamp::now()).unwrap();
 }
 
-fn report(status: ProviderStatus) -> PaymentReport {
+pub(super) fn report(status: ProviderStatus) -> PaymentReport {
     let captured = if status == ProviderStatus::Captured { TOTAL } else { 0 };
     PaymentReport::new(status, euros(captured))
 }
@@ -314,7 +314,7 @@ fn the_same_key_accepts_the_same_request_only() {
 #[test]
 fn the_buyer_learns_that_a_payment_failed_or_takes_longer_or_is_returned() {
     type End = fn(&mut Order);
-    let ends: [(&str, OrderStatus, End, Option<OrderEvent>); 7] = [
+    let ends: [(&str, OrderStatus, End, Option<OrderEvent>); 9] = [
         (
             "declined",
             OrderStatus::Reserved,
@@ -366,10 +366,20 @@ fn the_buyer_learns_that_a_payment_failed_or_takes_longer_or_is_returned() {
             "waiting",
             OrderStatus::Reserved,
             |order| {
+                apply(order, &report(ProviderStatus::Processing));
                 order.report_waiting();
                 order.report_waiting();
             },
             Some(OrderEvent::PaymentWaiting),
+        ),
+        ("not paid yet", OrderStatus::Reserved, Order::report_waiting, None),
+        (
+            "refused before it had a number",
+            OrderStatus::Pending,
+            |order| {
+                order.reject(out_of_stock(), Reason::PaymentRefused, true, Timestamp::now()).unwrap();
+            },
+            None,
         ),
     ];
     for (case, status, end, event) in ends {

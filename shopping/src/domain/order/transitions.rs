@@ -238,9 +238,11 @@ impl Order {
         Ok(())
     }
 
-    /// Records, once, that the buyer learns that the payment takes longer.
+    /// Records, once, that the buyer learns that the payment takes longer. Not while the buyer has
+    /// not paid yet.
     pub(crate) fn report_waiting(&mut self) {
-        if self.status == OrderStatus::Reserved && !self.is_waiting_reported {
+        let is_processing = self.payment_status() == Some(PaymentStatus::Processing);
+        if self.status == OrderStatus::Reserved && is_processing && !self.is_waiting_reported {
             self.is_waiting_reported = true;
             self.events.push(OrderEvent::PaymentWaiting);
         }

@@ -21,6 +21,7 @@ async fn an_unpaid_order_is_cancelled_and_restocked() {
         if stock == (Stock { available: 10, reserved: 0, sold: 0 }) { Ok(()) } else { Err(format!("{stock:?}")) }
     })
     .await;
+    shop.wait_for_mail(&ana.email, "was not completed").await;
     ana.place_order_paying("key", "demo_review").await.expect_problem(409, "order-state");
     admin.capture_payment(order.id()).await.expect_problem(409, "order-state");
     assert_eq!(ana.get_cart().await.items().len(), 1);

@@ -191,6 +191,8 @@ async fn a_declined_payment_leaves_cart_and_stock_unchanged() {
     let ana = shop.new_customer().await;
     let cart = ana.add_to_cart(&tea, 2).await.expect_status(200);
     ana.place_order_paying("key", "demo_declined").await.expect_problem(402, "payment-declined");
+    let mail = shop.wait_for_mail(&ana.email, "was not completed").await;
+    assert!(mail.subject.contains(" S-") && mail.text.contains("You were not charged."), "{mail}");
     assert_eq!(ana.get_cart().await.body, cart.body);
     assert_eq!(admin.stock(&tea).await, Stock { available: 10, reserved: 0, sold: 0 });
     let orders = ana.list_orders().await;

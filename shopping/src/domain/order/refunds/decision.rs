@@ -163,7 +163,10 @@ impl Order {
             OrderStatus::Pending | OrderStatus::Reserved | OrderStatus::Paid => {
                 Err(Error::conflict("order-state", "The order is not confirmed yet; cancel it instead."))
             }
-            _ => Err(Error::conflict("order-state", "The order has ended; all its money is refunded already.")),
+            _ => Err(Error::conflict(
+                "order-state",
+                "The order has ended, and all its money is refunded without a request. A refund that failed is retried by refunds/retry.",
+            )),
         }
     }
 
