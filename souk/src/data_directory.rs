@@ -14,47 +14,55 @@ pub(crate) const LOCK: &str = "souk.lock";
 /// The databases of all services.
 const DATABASES: [&str; 4] = ["customer.db", "mail.db", "products.db", "shopping.db"];
 
-pub(crate) struct DataDirectory {
+/// Where the data of a shop is to be.
+pub(crate) struct DataLocation {
     path: PathBuf,
+    /// Deletes the directory when it is dropped.
+    temporary: Option<TempDir>,
+}
+
+pub(crate) struct DataDirectory {
+    location: DataLocation,
     durability: Durability,
     /// The operating system releases the locks when the process ends.
     _locks: [File; 2],
-    /// Deletes the directory when it is dropped.
-    _temporary: Option<TempDir>,
 }
 
-impl DataDirectory {
-    /// `None`: a temporary directory, which is deleted at the end.
-    pub(crate) fn open(directory: Option<&Path>) -> Result<Self, String> {
-        let Some(directory) = directory else {
-            let temporary = temporary(&std::env::temp_dir())
-                .map_err(|error| format!("cannot create a temporary directory: {error}"))?;
-            let directory = temporary.path().to_owned();
-            let locks = [lock(&directory)?, lock_format(&directory)?];
-            return Ok(Self {
-                path: directory,
-                durability: Durability::Process,
-                _locks: locks,
-                _temporary: Some(temporary),
-            });
-        };
-        create(directory)?;
-        let locks = [lock(directory)?, lock_format(directory)?];
-        warn_of_missing_databases(directory);
-        Ok(Self { path: directory.to_owned(), durability: Durability::Disk, _locks: locks, _temporary: None })
-    }
-
-    pub(crate) fn database(&self, service: &'static str) -> Result<Database, String> {
-        open(&self.path, service, self.durability)
+impl DataLocation {
+    /// Creates nothing. `None`: a temporary directory, which is created, and deleted at the end.
+    pub(crate) fn choose(directory: Option<&Path>) -> Result<Self, String> {
+        if let Some(directory) = directory {
+            return Ok(Self { path: directory.to_owned(), temporary: None });
+        }
+        let directory = temporary(&std::env::temp_dir())
+            .map_err(|error| format!("cannot create a temporary directory: {error}"))?;
+        Ok(Self { path: directory.path().to_owned(), temporary: Some(directory) })
     }
 
     /// Where mails are files, in a shop without an SMTP server.
     pub(crate) fn mails(&self) -> PathBuf {
         mails(&self.path)
     }
+}
+
+impl DataDirectory {
+    /// Creates and locks the directory.
+    pub(crate) fn open(location: DataLocation) -> Result<Self, String> {
+        let durability = if location.temporary.is_some() { Durability::Process } else { Durability::Disk };
+        create(&location.path)?;
+        let locks = [lock(&location.path)?, lock_format(&location.path)?];
+        if location.temporary.is_none() {
+            warn_of_missing_databases(&location.path);
+        }
+        Ok(Self { location, durability, _locks: locks })
+    }
+
+    pub(crate) fn database(&self, service: &'static str) -> Result<Database, String> {
+        open(&self.location.path, service, self.durability)
+    }
 
     pub(crate) fn signing_key(&self) -> Result<SigningKey, String> {
-        SigningKey::load_or_create(&signing_key_file(&self.path)).map_err(|error| error.to_string())
+        SigningKey::load_or_create(&signing_key_file(&self.location.path)).map_err(|error| error.to_string())
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rocket::tokio::time::{Instant, timeout};
 use souk_bus::{Bus, QueueState};
 use souk_contract::EVENTS;
+use souk_contract::access::called_services;
 use souk_contract::instance::InstanceState;
 
 use crate::databases::operator_message;
@@ -18,8 +19,6 @@ pub(crate) const LISTEN_FOR: Duration = Duration::from_millis(2_500);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// An instance that has been silent for longer leaves the list.
 const GONE_AFTER: Duration = Duration::from_secs(5);
-/// The services that answer calls over the bus.
-const CALLED_SERVICES: [&str; 3] = ["customer", "products", "shopping"];
 
 const NO_BROKER: &str = "\
 name a fleet's broker with --amqp-url or AMQP_URL (a one-process shop has none; its page /admin/system shows its state)";
@@ -57,7 +56,7 @@ impl Listener {
     }
 
     pub(crate) async fn queues(&self) -> Result<Vec<QueueState>, String> {
-        Ok(self.bus.queues(&CALLED_SERVICES, EVENTS).await.map_err(operator_message)?.unwrap_or_default())
+        Ok(self.bus.queues(&called_services(), EVENTS).await.map_err(operator_message)?.unwrap_or_default())
     }
 
     pub(crate) async fn close(&self) {

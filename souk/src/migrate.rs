@@ -251,7 +251,8 @@ mod tests {
 
     #[rocket::async_test]
     async fn every_collection_of_a_service_is_rewritten() {
-        let directory = data_directory::DataDirectory::open(None).unwrap();
+        let directory =
+            data_directory::DataDirectory::open(data_directory::DataLocation::choose(None).unwrap()).unwrap();
         let databases = Databases::open_each(|service| directory.database(service)).unwrap();
         open_collections(&databases).unwrap();
         for database in databases.all() {

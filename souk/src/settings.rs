@@ -21,7 +21,9 @@ The same options in souk.toml:
   memory = false
   demo = true
   log = \"info\"
-  log_format = \"text\"";
+  log_format = \"text\"
+  sentry_dsn = \"https://key@sentry.example/1\"
+  environment = \"local\"";
 
 #[derive(Args)]
 pub(crate) struct UpArgs {
@@ -49,9 +51,9 @@ pub(crate) struct UpArgs {
     /// Sentry project that unexpected errors are reported to
     #[arg(long, env = "SENTRY_DSN", value_name = "DSN", hide_env_values = true)]
     sentry_dsn: Option<Dsn>,
-    /// Name of the environment in Sentry reports
-    #[arg(long, env = "ENVIRONMENT", value_name = "NAME", default_value = "local")]
-    environment: String,
+    /// Name of the environment in Sentry reports [default: local]
+    #[arg(long, env = "ENVIRONMENT", value_name = "NAME")]
+    environment: Option<String>,
     /// File with these options [default: souk.toml, if it exists]
     #[arg(long, env = "SOUK_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -78,6 +80,8 @@ struct File {
     demo: Option<bool>,
     log: Option<String>,
     log_format: Option<String>,
+    sentry_dsn: Option<String>,
+    environment: Option<String>,
 }
 
 impl UpArgs {
@@ -91,9 +95,10 @@ impl UpArgs {
         let memory = self.memory.or(self.data.is_some().then_some(false)).or(file.memory).unwrap_or(false);
         let data = self.data.or(file.data).unwrap_or_else(|| DEFAULT_DATA.into());
         let format = |text: String| text.parse().map_err(|problem| format!("log_format {problem}"));
+        let dsn = |text: String| text.parse().map_err(|problem| format!("sentry_dsn {problem}"));
         let reporting = |dsn| Reporting {
             dsn,
-            environment: self.environment,
+            environment: self.environment.or(file.environment).unwrap_or_else(|| "local".to_owned()),
             release: format!("souk@{}", env!("CARGO_PKG_VERSION")),
         };
         Ok(Settings {
@@ -103,7 +108,7 @@ impl UpArgs {
             demo: self.no_demo.map(|no| !no).or(file.demo).unwrap_or(true),
             log: self.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
             log_format: self.log_format.or(file.log_format.map(format).transpose()?),
-            reporting: self.sentry_dsn.map(reporting),
+            reporting: self.sentry_dsn.or(file.sentry_dsn.map(dsn).transpose()?).map(reporting),
         })
     }
 }
@@ -153,6 +158,9 @@ mod tests {
         assert_eq!(resolve(&["--memory"], "").data, None);
         assert_eq!(resolve(&["--data", "d"], file).data, Some("d".into()), "--data overrides the file's memory");
         assert_eq!(resolve(&["--data", "d", "--memory"], file).data, None);
+        let sentry = "sentry_dsn = \"https://key@sentry.example/1\"\nenvironment = \"qa\"";
+        assert_eq!(resolve(&[], sentry).reporting.unwrap().environment, "qa");
+        assert!(resolve(&[], "environment = \"qa\"").reporting.is_none());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use souk_bus::{Bus, QueueState};
 use souk_contract::EVENTS;
+use souk_contract::access::called_services;
 use souk_contract::instance::{InstanceState, StopInstance};
 use souk_types::{Error, Result};
 use tokio::sync::Mutex as AsyncMutex;
@@ -19,8 +20,6 @@ const FORGOTTEN_AFTER: Duration = Duration::from_mins(2);
 const MAX_INSTANCES: usize = 500;
 /// Age from which the queues are read again. That takes a connection and about forty round trips.
 const MAX_QUEUE_AGE: Duration = Duration::from_secs(5);
-/// The services that answer calls over the bus.
-const CALLED_SERVICES: [&str; 3] = ["customer", "products", "shopping"];
 
 /// What is known of the shop's processes. Cheap to clone.
 #[derive(Clone)]
@@ -98,7 +97,7 @@ impl Monitor {
         {
             return queues.clone();
         }
-        let queues = match self.bus.queues(&CALLED_SERVICES, EVENTS).await {
+        let queues = match self.bus.queues(&called_services(), EVENTS).await {
             Ok(Some(queues)) => Queues::Known(queues),
             Ok(None) => Queues::None,
             Err(error) => {

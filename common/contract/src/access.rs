@@ -104,6 +104,12 @@ impl ServiceAccess {
     }
 }
 
+/// Returns the services that others call, each once.
+#[must_use]
+pub fn called_services() -> Vec<&'static str> {
+    distinct(ACCESS.iter().flat_map(ServiceAccess::called_services))
+}
+
 /// Returns the service that owns a message: `products` for `products.get`.
 fn owner(name: &'static str) -> &'static str {
     name.split_once('.').map_or(name, |(service, _)| service)
