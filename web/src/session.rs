@@ -16,6 +16,8 @@ const EXPIRY_MARGIN: u64 = 20;
 
 /// Maximum number of discount codes, as in a quote.
 const MAX_CODES: usize = 10;
+/// Characters of a code.
+const MAX_CODE: usize = 40;
 
 /// The session of the visitor of a request.
 #[derive(Clone, Copy)]
@@ -138,6 +140,24 @@ impl<'r> Session<'r> {
         } else {
             cookies::set(self.request, Cookie::Codes, codes.join("."), MONTH);
         }
+    }
+
+    /// Adds a discount code to the others, once, however it is written.
+    pub(crate) fn add_code(self, code: &str) {
+        let folded = |code: &str| -> String {
+            code.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
+        };
+        let mut codes = self.codes();
+        codes.retain(|known| folded(known) != folded(code));
+        codes.push(code.chars().take(MAX_CODE).collect());
+        self.set_codes(&codes);
+    }
+
+    /// Removes a discount code.
+    pub(crate) fn remove_code(self, removed: &str) {
+        let mut codes = self.codes();
+        codes.retain(|code| code != removed);
+        self.set_codes(&codes);
     }
 
     /// Returns the id and the key of the latest order that this guest has placed.

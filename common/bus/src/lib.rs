@@ -49,7 +49,7 @@ pub struct EventMessage {
 type Bytes = Vec<u8>;
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type RequestHandler = Arc<dyn Fn(Bytes) -> BoxFuture<Result<Bytes>> + Send + Sync>;
-/// Also takes the service that sent it, where the broker tells.
+/// Also takes the service that sent it, which only the broker knows.
 type BroadcastHandler = Arc<dyn Fn(&[u8], Option<&'static str>) + Send + Sync>;
 type EventHandler = Arc<dyn Fn(EventMessage) -> BoxFuture<Result<(), HandlerError>> + Send + Sync>;
 

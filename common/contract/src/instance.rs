@@ -1,5 +1,5 @@
-//! Broadcasts between the instances of all services: each tells the others once a second how it
-//! does, and one can be asked to stop.
+//! Broadcasts between the instances of all services: each sends its state once a second, and one can
+//! be asked to stop.
 
 use serde::{Deserialize, Serialize};
 use souk_types::Timestamp;
@@ -7,7 +7,7 @@ use souk_types::format::Format;
 
 use crate::Broadcast;
 
-/// How an instance does. Every instance sends it once a second.
+/// The state of an instance, which it sends once a second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InstanceState {
     /// The service: `products`; `souk` for a shop in one process.

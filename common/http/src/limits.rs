@@ -47,7 +47,7 @@ impl RequestLimit {
     }
 
     /// Returns the limit with this rate for each network. It counts in this process only: to share
-    /// it, each instance would tell the others of every request.
+    /// it, each instance would broadcast every request.
     #[must_use]
     pub fn new(rate: PerMinute) -> Self {
         Self(RateLimiter::new(rate))

@@ -284,7 +284,7 @@ impl Error {
         Self::new(
             ErrorKind::Internal,
             "internal",
-            "Something went wrong on our side. The request id finds it in the log.",
+            "Something went wrong on our side. If you report it, give the request id.",
         )
         .caused_by(cause)
     }

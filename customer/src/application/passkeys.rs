@@ -158,7 +158,7 @@ async fn verify(app: &App, assertion: Assertion, network: Network) -> Result<Pro
 }
 
 fn relying_party(app: &App) -> Result<Arc<RelyingParty>> {
-    let detail = "Passkeys need a shop with a domain name: see PUBLIC_URL.";
+    let detail = "This shop offers no passkeys.";
     app.relying_party.clone().ok_or_else(|| Error::conflict("passkeys-unavailable", detail))
 }
 

@@ -66,7 +66,7 @@ pub(crate) async fn reset(app: &App, token: Option<MailToken>, new: Password, ne
             profile.passkeys.remove_all();
         }
         if profile.verify_email() {
-            // Whoever turned it on has never shown to receive mail at the address.
+            // The person who turned it on has never shown to receive mail at the address.
             profile.second_step.turn_off();
         }
         Ok(((), may_report.then(|| Mail::password_changed(id, passkeys_removed, Timestamp::now()))))

@@ -67,7 +67,7 @@ async fn change_role(app: &App, by: CustomerId, id: CustomerId, role: Role) -> R
             let account = app.accounts.get_in(&tx, id).await?.and_then(Account::into_profile);
             let mut profile = account.ok_or_else(|| Error::not_found("account"))?;
             if !asking.is_some_and(|asking| asking.is_active_admin()) {
-                return Err(Error::forbidden("You are no admin any more."));
+                return Err(Error::forbidden("Your account is no longer an admin."));
             }
             let is_changed = profile.change_role(role)?;
             if is_changed {

@@ -33,7 +33,8 @@ pub(crate) async fn begin(app: &App, session: Identity, current: PasswordGuess, 
     }
     let begin = |profile: &mut Profile| profile.second_step.begin_setup(Timestamp::now());
     let secret = app.accounts.update(id, begin).await?;
-    let uri = secret.uri(profile.email.as_str())?;
+    let shop = app.relying_party.as_deref().map_or("Souk", |shop| shop.id().as_ref());
+    let uri = secret.uri(shop, profile.email.as_str())?;
     Ok(NewSecret { secret, uri })
 }
 

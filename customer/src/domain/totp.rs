@@ -115,10 +115,10 @@ impl TotpSecret {
         Secret::from(self.0.clone()).to_base32()
     }
 
-    /// Returns the address that an app reads from a QR code.
-    pub(crate) fn uri(&self, account: &str) -> Result<String> {
+    /// Returns the address that an app reads from a QR code. The app shows the shop and the account.
+    pub(crate) fn uri(&self, shop: &str, account: &str) -> Result<String> {
         // The format of these addresses has no colon in names.
-        let builder = Builder::new().with_account_name(account.replace(':', "")).with_issuer(Some("Souk"));
+        let builder = Builder::new().with_account_name(account.replace(':', "")).with_issuer(Some(shop));
         let totp = builder.with_secret(self.0.clone()).build().map_err(Error::internal)?;
         totp.to_url().map_err(Error::internal)
     }
@@ -283,8 +283,8 @@ pub(crate) mod tests {
         for (seconds, code) in [(59, "287082"), (1_111_111_109, "081804"), (20_000_000_000, "353130")] {
             assert_eq!(secret.totp().unwrap().generate(seconds).to_string(), code);
         }
-        let uri = secret.uri("ana@example.com").unwrap();
-        assert!(uri.starts_with("otpauth://totp/Souk:ana%40example.com?secret=GEZDGNBVGY3TQOJQ"), "{uri}");
+        let uri = secret.uri("shop.example", "ana@example.com").unwrap();
+        assert!(uri.starts_with("otpauth://totp/shop.example:ana%40example.com?secret=GEZDGNBVGY3TQOJQ"), "{uri}");
     }
 
     #[test]

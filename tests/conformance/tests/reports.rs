@@ -125,7 +125,7 @@ fn expect_public_text((status, body): &(Status, String), request_id: &str) {
         "type": "urn:souk:problem:internal",
         "title": "Internal error",
         "status": 500,
-        "detail": "Something went wrong on our side. The request id finds it in the log.",
+        "detail": "Something went wrong on our side. If you report it, give the request id.",
         "request_id": request_id,
     });
     assert_eq!(problem, expected);

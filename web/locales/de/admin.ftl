@@ -5,7 +5,7 @@ admin-nav-shop = Zum Shop
 admin-nav-overview = Übersicht
 admin-overview-title = Übersicht
 overview-number-down = antwortet gerade nicht
-overview-urgent-count = Zahlungen, die Sie brauchen
+overview-urgent-count = Zu klärende Zahlungen
 overview-sales = Umsatz
 overview-sales-rule = Bestätigte Bestellungen eines Tages (UTC) mit Steuern und Versand, ohne ganz stornierte und ganz erstattete.
 overview-sales-today = Heute
@@ -28,4 +28,4 @@ products-low-stock-rule = { $count ->
     [1] Produkte, von denen höchstens 1 Stück verfügbar ist. Die knappsten zuerst.
    *[other] Produkte, von denen höchstens { $count } Stück verfügbar sind. Die knappsten zuerst.
 }
-products-low-stock-below = Gering ist höchstens
+products-low-stock-below = Höchstens verfügbar

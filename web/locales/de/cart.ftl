@@ -57,5 +57,5 @@ code-no-product = gilt für andere Produkte
 code-limit-reached = aufgebraucht
 code-customer-limit-reached = Sie haben diesen Code schon verwendet
 code-not-combinable = nicht mit Ihrem anderen Rabatt kombinierbar
-code-no-gain = ein anderer Rabatt ist für Sie günstiger
+code-no-gain = Ihre Bestellung ist ohne ihn günstiger
 code-other-currency = gilt in einer anderen Währung

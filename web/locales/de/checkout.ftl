@@ -65,9 +65,11 @@ checkout-available = { $count ->
 checkout-discount-unavailable = Ihr Rabatt wurde soeben zum letzten Mal eingelöst. Es wurde nichts bestellt. Bitte prüfen Sie die neue Summe unten.
 checkout-under-way = { $minutes ->
     [one] Eine Bestellung dieses Warenkorbs wartet auf die Zahlung. Bezahlen oder stornieren Sie sie, oder warten Sie höchstens { $minutes } Minute.
-   *[other] Eine Bestellung dieses Warenkorbs wartet auf die Zahlung. Bezahlen oder stornieren Sie sie, oder warten Sie höchstens { $minutes } Minuten. Ihr Link steht in der E-Mail von uns.
+   *[other] Eine Bestellung dieses Warenkorbs wartet auf die Zahlung. Bezahlen oder stornieren Sie sie, oder warten Sie höchstens { $minutes } Minuten.
 }
 checkout-hold-limit = Eine Bestellung hat höchstens { $count } Stück. Bitte bestellen Sie den Rest getrennt.
+checkout-unverified-size = Ohne bestätigte E-Mail-Adresse hat eine Bestellung höchstens { $count } Stück. Bitte melden Sie sich an und bestätigen Sie Ihre Adresse, oder bestellen Sie weniger.
+checkout-too-many-requests = Aus Ihrem Netzwerk kamen zu viele Anfragen. Es wurde nichts bestellt. Bitte bestellen Sie in einer Minute erneut.
 checkout-unverified-limit = Kundinnen und Kunden Ihres Netzwerks ohne bestätigte E-Mail-Adresse können zusammen höchstens { $count } Stück in unbezahlten Bestellungen haben. Bitte melden Sie sich an und bestätigen Sie Ihre Adresse, oder bestellen Sie in einer Viertelstunde erneut.
 checkout-currency-mixed = Ein Produkt hat eine andere Währung als der Shop. Bitte entfernen Sie es aus dem Warenkorb.
 checkout-country-not-served = In dieses Land können wir noch nicht verkaufen. Bitte wählen Sie ein anderes.

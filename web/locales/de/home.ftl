@@ -1,7 +1,7 @@
 ### Die Startseite.
 
 home-title = Willkommen bei { $shop }
-home-lead = Gut gemachte Dinge von Menschen, die ihr Handwerk verstehen.
+home-lead = Sehen Sie sich um, und bestellen Sie mit oder ohne Konto.
 home-description = { $shop }: gut gemachte Dinge von Menschen, die ihr Handwerk verstehen. Bestellen Sie als Gast oder mit Konto.
 home-browse = Alle Produkte ansehen
 home-categories = Nach Kategorie stöbern
@@ -14,5 +14,5 @@ promise-delivery-days = { $days ->
    *[other] In { $days } Tagen bei Ihnen
 }
 promise-free-shipping = Versandkostenfrei ab { $total }
-promise-returns = 14 Tage Rückgaberecht
+promise-returns = Rückgabe und Erstattung
 promise-guest = Bestellen ohne Konto

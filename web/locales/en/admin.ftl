@@ -5,7 +5,7 @@ admin-nav-shop = Go to the shop
 admin-nav-overview = Overview
 admin-overview-title = Overview
 overview-number-down = does not answer right now
-overview-urgent-count = Payments to decide
+overview-urgent-count = Payments that need attention
 overview-sales = Sales
 overview-sales-rule = Orders of a day (UTC) that are confirmed, with taxes and shipping, without those that were cancelled or refunded as a whole.
 overview-sales-today = Today
@@ -28,4 +28,4 @@ products-low-stock-rule = { $count ->
     [1] Products of which at most 1 piece is available. The scarcest come first.
    *[other] Products of which at most { $count } pieces are available. The scarcest come first.
 }
-products-low-stock-below = Low is at most
+products-low-stock-below = At most in stock

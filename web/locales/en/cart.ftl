@@ -57,5 +57,5 @@ code-no-product = valid for other products
 code-limit-reached = used up
 code-customer-limit-reached = you have used this code already
 code-not-combinable = cannot be combined with your other discount
-code-no-gain = another discount is better for you
+code-no-gain = your order is cheaper without it
 code-other-currency = valid in another currency

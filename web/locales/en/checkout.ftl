@@ -65,9 +65,11 @@ checkout-available = { $count ->
 checkout-discount-unavailable = The last use of your discount was taken just now. Nothing was ordered. Please check the new total below.
 checkout-under-way = { $minutes ->
     [one] An order of this cart waits for its payment. Pay or cancel it, or wait for at most { $minutes } minute.
-   *[other] An order of this cart waits for its payment. Pay or cancel it, or wait for at most { $minutes } minutes. Its link is in the mail that we sent you.
+   *[other] An order of this cart waits for its payment. Pay or cancel it, or wait for at most { $minutes } minutes.
 }
 checkout-hold-limit = One order has at most { $count } pieces. Please order the rest separately.
+checkout-unverified-size = Without a verified e-mail address, an order has at most { $count } pieces. Please sign in and verify your address, or order less.
+checkout-too-many-requests = Too many requests came from your network. Nothing was ordered. Please order again in a minute.
 checkout-unverified-limit = Customers of your network without a verified e-mail address can have at most { $count } pieces in unpaid orders together. Please sign in and verify your address, or order again in a quarter of an hour.
 checkout-currency-mixed = One product has another currency than the shop. Please remove it from the cart.
 checkout-country-not-served = We cannot sell to this country yet. Please choose another one.

@@ -1,7 +1,7 @@
 ### The home page.
 
 home-title = Welcome to { $shop }
-home-lead = Things that are well made, from people who know their craft.
+home-lead = Have a look around, and order with or without an account.
 home-description = { $shop }: things that are well made, from people who know their craft. Order as a guest or with an account.
 home-browse = Browse all products
 home-categories = Shop by category
@@ -14,5 +14,5 @@ promise-delivery-days = { $days ->
    *[other] Delivered in { $days } days
 }
 promise-free-shipping = Free shipping from { $total }
-promise-returns = 14 days to return
+promise-returns = Returns and refunds
 promise-guest = Order without an account

@@ -6,6 +6,7 @@ use rocket::{get, post};
 use serde_json::json;
 use souk_contract::products::ProductId;
 use souk_http::Param;
+use souk_types::Quantity;
 
 use crate::api::cart::{Cart, CartItem, LineStatus};
 use crate::api::quote::Quote;
@@ -14,11 +15,6 @@ use crate::form::Form;
 use crate::links::{encode, local};
 use crate::page::{Answer, Frame, Page, PageError, PageResult, filters};
 use crate::visit::Visit;
-
-/// The longest discount code, in characters.
-const MAX_CODE: usize = 40;
-/// The largest quantity of a line.
-const MAX_QUANTITY: u32 = 999;
 
 #[derive(Template)]
 #[template(path = "cart.html")]
@@ -118,15 +114,11 @@ pub(super) async fn set_line(visit: Visit<'_>, product: Param<ProductId>, form: 
 
 #[post("/cart/codes", data = "<form>")]
 pub(super) fn set_codes(visit: Visit<'_>, form: Form) -> Answer {
-    let mut codes = visit.session.codes();
     if let Some(removed) = form.optional("remove") {
-        codes.retain(|code| code != removed);
+        visit.session.remove_code(removed);
     } else if let Some(code) = form.optional("code") {
-        let code: String = code.chars().take(MAX_CODE).collect();
-        codes.retain(|known| !known.eq_ignore_ascii_case(&code));
-        codes.push(code);
+        visit.session.add_code(code);
     }
-    visit.session.set_codes(&codes);
     let next = local(form.get("next")).map_or_else(|| visit.url("/cart"), ToOwned::to_owned);
     Answer::SeeOther(next)
 }
@@ -196,7 +188,7 @@ fn is_orderable(item: &CartItem) -> bool {
     matches!(item.status, LineStatus::Ok | LineStatus::Unknown)
 }
 
-/// Reads a quantity; `None` when it is no whole number up to [`MAX_QUANTITY`].
+/// Reads a quantity; `None` when it is no whole number up to [`Quantity::MAX`].
 fn quantity(text: &str) -> Option<u32> {
-    text.parse().ok().filter(|quantity| *quantity <= MAX_QUANTITY)
+    text.parse().ok().filter(|quantity| *quantity <= Quantity::MAX)
 }

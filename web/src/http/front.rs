@@ -46,7 +46,6 @@ pub(super) async fn show(visit: Visit<'_>, accept: Option<&Accept>) -> Result<Fr
         "name": "Souk",
         "version": env!("CARGO_PKG_VERSION"),
         "services": {"customer": "/customer", "products": "/products", "shopping": "/shopping"},
-        "health": "/health/ready",
         "products": newest["items"],
     })))
 }

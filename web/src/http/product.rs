@@ -4,6 +4,7 @@ use askama::Template;
 use rocket::get;
 use souk_contract::products::ProductId;
 use souk_http::Param;
+use souk_types::Quantity;
 
 use super::structured_data;
 use crate::api::catalogue::Product;
@@ -17,8 +18,6 @@ const RELATED: usize = 4;
 const MAX_DESCRIPTION: usize = 160;
 /// Up to this quantity, the page says how many are left.
 const FEW: u32 = 5;
-/// The largest quantity that the page offers at once, as in a cart.
-const MAX_QUANTITY: u32 = 999;
 
 #[derive(Template)]
 #[template(path = "product.html")]
@@ -67,7 +66,7 @@ pub(super) async fn show(visit: Visit<'_>, id: Param<ProductId>, name: &str) -> 
         1..=FEW => Stock::Few,
         _ => Stock::Many,
     };
-    let max_quantity = product.available.clamp(1, MAX_QUANTITY);
+    let max_quantity = product.available.clamp(1, Quantity::MAX);
     Ok(Page::browsing(&ProductPage { page, related: related.ok(), stock, max_quantity, product })?.into())
 }
 

@@ -18,7 +18,7 @@ async fn the_overview_of_a_fleet_has_sales_numbers_and_mails() {
     let scarce = admin.get("/products/low-stock").await.expect_status(200);
     assert_eq!((scarce.items().len(), &scarce["items"][0]["id"]), (1, &json!(tea.id)));
     let page = visitor.open("/en/admin").await.expect_status(200);
-    for text in ["0 Payments to decide", "1 To pack", "1 Low in stock", "0 Mails that failed", "1 order"] {
+    for text in ["0 Payments that need attention", "1 To pack", "1 Low in stock", "0 Mails that failed", "1 order"] {
         assert!(page.has_text(text), "{text} is missing in {page}");
     }
     wait_for("the mail of the order", async || {

@@ -16,10 +16,7 @@ async fn a_merchant_sees_todays_sales_and_what_needs_an_admin() {
     let shop = TestShop::start().await;
     let (visitor, admin) = (shop.admin_visitor().await, shop.admin().await);
     let empty = visitor.open("/en/admin").await.expect_status(200).expect_text("Last 7 days").expect_text("€0.00");
-    assert!(
-        empty.has_text("No payment waits for a decision.") && empty.html().contains("<svg class=\"chart\""),
-        "{empty}"
-    );
+    assert!(empty.has_text("No payment needs attention.") && empty.html().contains("<svg class=\"chart\""), "{empty}");
 
     let tea = shop.new_product("tea", &euros(499), 7).await;
     let (_, order) = shop.customer_with_order(&tea, 2).await;
@@ -35,7 +32,7 @@ async fn a_merchant_sees_todays_sales_and_what_needs_an_admin() {
     assert_eq!((&summed["to_pack"], &summed["attention"], &summed["partially_shipped"]), (&one, &one, &none));
 
     let page = visitor.open("/en/admin").await.expect_status(200);
-    for text in ["1 Payments to decide", "1 To pack", "0 Partly sent", "1 Low in stock", "1 order", "tea"] {
+    for text in ["1 Payments that need attention", "1 To pack", "0 Partly sent", "1 Low in stock", "1 order", "tea"] {
         assert!(page.has_text(text), "{text} is missing in {page}");
     }
     let urgent = visitor.open("/en/admin/orders?payment=attention&sort=oldest").await.expect_status(200);

@@ -17,7 +17,7 @@ async fn a_setting_of_the_page_is_one_of_the_shop() {
     assert_eq!(refused.form("/admin/settings").value("tax_registrations"), "AT XX");
 
     let changed = form.clone().set("shop_name", "Tea House").set("tax_registrations", "at, fr");
-    visitor.send_form(&changed).await.expect_status(200).expect_text("It is saved.");
+    visitor.send_form(&changed).await.expect_status(200).expect_text("Saved.");
     let after = shop.client().get("/shopping/shop").await.expect_status(200);
     let mut expected = before.body.clone();
     expected["name"] = json!("Tea House");
@@ -27,7 +27,7 @@ async fn a_setting_of_the_page_is_one_of_the_shop() {
     let stale = stale.expect_text("Stored now: Tea House").expect_text("Stored now: AT, FR");
     assert_eq!(stale.form("/admin/settings").value("legal_name"), "Tea House Ltd");
     let form = stale.form("/admin/settings").set("shop_name", "Tea House");
-    visitor.send_form(&form).await.expect_status(200).expect_text("It is saved.");
+    visitor.send_form(&form).await.expect_status(200).expect_text("Saved.");
     let after = shop.client().get("/shopping/shop").await.expect_status(200);
     assert_eq!((&after["name"], &after["legal_name"]), (&json!("Tea House"), &json!("Tea House Ltd")));
 }
@@ -40,7 +40,7 @@ async fn the_documents_are_edited_as_json() {
         let (path, api) = (format!("/en/admin/{page}/json"), format!("/shopping/admin/{page}"));
         let stored = admin.get(&api).await.expect_status(200);
         let form = visitor.open(&path).await.expect_status(200).form(&path);
-        visitor.send_form(&form).await.expect_status(200).expect_text("It is saved.");
+        visitor.send_form(&form).await.expect_status(200).expect_text("Saved.");
         assert_eq!(admin.get(&api).await.body, stored.body, "{page}: the same document");
 
         let broken = visitor.open(&path).await.form(&path).set("document", "{\"rates\":\n[}");
@@ -50,7 +50,7 @@ async fn the_documents_are_edited_as_json() {
         let refused = visitor.send_form(&foreign).await.expect_status(422).expect_text("colour");
         assert_eq!(refused.invalid_fields(), ["document"]);
         let stale = visitor.send_form(&form).await.expect_status(412).expect_text("Stored now");
-        visitor.send_form(&stale.form(&path)).await.expect_status(200).expect_text("It is saved.");
+        visitor.send_form(&stale.form(&path)).await.expect_status(200).expect_text("Saved.");
     }
     let rates = json!({"rates": [
         {"country": "DE", "class": "standard", "rate_bp": 1_950, "from": "2025-01-01T00:00:00Z"}

@@ -30,7 +30,7 @@ async fn a_merchant_creates_a_zone_with_methods_of_every_kind() {
     let refused = visitor.send_form(&kept.set("codes", "")).await.expect_status(422);
     assert_eq!(refused.invalid_fields(), ["areas"]);
     let form = refused.form("/zones/new").set("areas", "California, nevada").set("codes", "902..905\n89");
-    let created = visitor.send_form(&form).await.expect_status(200).expect_text("It is created.");
+    let created = visitor.send_form(&form).await.expect_status(200).expect_text("Created.");
     created.expect_text("This zone has no method yet").expect_text("Only: CA, NV, 902..905, 89");
     assert_eq!(
         names(&admin).await,
@@ -53,7 +53,7 @@ async fn a_merchant_creates_a_zone_with_methods_of_every_kind() {
     assert_eq!(refused.invalid_fields(), ["days_to"]);
     let form = refused.form("/methods/new").set("days_to", "5");
     visitor.send_form(&form).await.expect_text("Parcel €4.90 €50.00 3–5");
-    visitor.send_form(&form).await.expect_status(200).expect_text("It is created.");
+    visitor.send_form(&form).await.expect_status(200).expect_text("Created.");
 
     // Rows may be in any order, and some may be empty.
     let page = visitor.open(&format!("{new}?kind=by-weight")).await.expect_status(200);
@@ -92,10 +92,10 @@ async fn a_method_is_changed_and_keeps_its_id() {
     let before = zones(&admin).await;
     for (zone, method) in [(0, 0), (0, 2), (1, 0)] {
         let page = visitor.open(&format!("{LIST}/zones/{zone}/methods/{method}")).await.expect_status(200);
-        visitor.send_form(&page.form("/methods/")).await.expect_status(200).expect_text("It is saved.");
+        visitor.send_form(&page.form("/methods/")).await.expect_status(200).expect_text("Saved.");
     }
     let zone = visitor.open(&format!("{LIST}/zones/1")).await.expect_status(200).form("/zones/1");
-    visitor.send_form(&zone).await.expect_status(200).expect_text("It is saved.");
+    visitor.send_form(&zone).await.expect_status(200).expect_text("Saved.");
     assert_eq!(zones(&admin).await, before, "forms that are saved unchanged change nothing");
 
     let german = visitor.open("/de/admin/shipping/zones/1/methods/0").await.expect_status(200).form("/methods/");
@@ -118,7 +118,7 @@ async fn zones_and_methods_are_moved_and_removed() {
     let (visitor, admin) = (shop.admin_visitor().await, shop.admin().await);
     let list = visitor.open(LIST).await.expect_status(200);
     let up = list.form("/admin/shipping/zones/2").press("act", "up");
-    visitor.send_form(&up).await.expect_status(200).expect_text("It is saved.");
+    visitor.send_form(&up).await.expect_status(200).expect_text("Saved.");
     assert_eq!(names(&admin).await, ["Germany", "World", "European Union"]);
     let down = list.form("/admin/shipping/zones/0/methods/0").press("act", "down");
     visitor.send_form(&down).await.expect_status(200);
@@ -128,13 +128,13 @@ async fn zones_and_methods_are_moved_and_removed() {
     };
     assert_eq!(ids().await, ["express", "standard", "pickup"]);
     let remove = list.form("/admin/shipping/zones/0/methods/1").press("act", "remove");
-    visitor.send_form(&remove).await.expect_status(200).expect_text("It is deleted.");
+    visitor.send_form(&remove).await.expect_status(200).expect_text("Deleted.");
     visitor.send_form(&remove).await.expect_status(200).expect_text("It is not in the list any more");
     assert_eq!(ids().await, ["standard", "pickup"], "the method that the page showed, wherever it is now");
 
     let page = visitor.open(&format!("{LIST}/zones/1")).await.expect_status(200);
     let remove = page.form("/zones/1").press("act", "remove");
-    visitor.send_form(&remove).await.expect_status(200).expect_text("It is deleted.");
+    visitor.send_form(&remove).await.expect_status(200).expect_text("Deleted.");
     assert_eq!(names(&admin).await, ["Germany", "European Union"]);
     visitor.open(&format!("{LIST}/zones/2")).await.expect_status(404);
 }
@@ -168,7 +168,7 @@ async fn two_admins_edit_shipping_at_once_and_nothing_is_lost() {
     let stale = stale.expect_text("Stored now: 6.00");
     let form = stale.form("/methods/");
     assert_eq!((form.value("price"), form.value("days_to")), ("5.50", "9"));
-    second.send_form(&form.set("price", "6")).await.expect_status(200).expect_text("It is saved.");
+    second.send_form(&form.set("price", "6")).await.expect_status(200).expect_text("Saved.");
     let method = zones(&admin).await[0]["methods"][0].clone();
     assert_eq!((&method["price"]["price"], &method["days"]["to"]), (&euros(600), &json!(9)));
 }

@@ -41,10 +41,10 @@ async fn a_merchant_enters_a_change_of_the_law_in_advance() {
     let page = open_rate(&admin, &visitor, "en", "DE").await;
     let old = page.form("/admin/taxes/rates/");
     assert_eq!((old.value("rate"), old.value("starts"), old.value("ends")), ("19", "2025-01-01", ""));
-    visitor.send_form(&old.set("ends", "2027-01-01")).await.expect_status(200).expect_text("It is saved.");
+    visitor.send_form(&old.set("ends", "2027-01-01")).await.expect_status(200).expect_text("Saved.");
     let kept = refused.form(NEW);
     assert_eq!((kept.value("rate"), kept.value("starts")), ("20.5", "2027-01-01"));
-    visitor.send_form(&kept).await.expect_status(200).expect_text("It is created.").expect_text("20.5%");
+    visitor.send_form(&kept).await.expect_status(200).expect_text("Created.").expect_text("20.5%");
     assert_eq!(of_country(&admin, "DE", "rate_bp").await, [json!(1_900), json!(2_050)]);
     assert_eq!(of_country(&admin, "DE", "until").await, [json!("2027-01-01T00:00:00.000Z"), Value::Null]);
 }
@@ -83,12 +83,12 @@ async fn two_admins_edit_rates_at_once_and_nothing_is_lost() {
     // The rates of other countries move up.
     let first_rate = first.open("/en/admin/taxes/rates/0").await.expect_status(200);
     let remove_first = first_rate.form("/rates/").press("act", "remove");
-    first.send_form(&remove_first).await.expect_status(200).expect_text("It is deleted.");
+    first.send_form(&remove_first).await.expect_status(200).expect_text("Deleted.");
     let count = rates(&admin).await.len();
     first.send_form(&remove_first).await.expect_status(200).expect_text("It is not in the list any more");
     assert_eq!(rates(&admin).await.len(), count, "a second click removes nothing");
     assert_eq!(of_country(&admin, "AT", "rate_bp").await, Vec::<Value>::new(), "the standard rate was the first");
-    second.send_form(&france.set("rate", "21")).await.expect_status(200).expect_text("It is saved.");
+    second.send_form(&france.set("rate", "21")).await.expect_status(200).expect_text("Saved.");
     assert_eq!(of_country(&admin, "FR", "rate_bp").await, [json!(2_100)], "another rate is no conflict");
 }
 
@@ -107,7 +107,7 @@ async fn the_later_admin_sees_what_the_other_has_stored() {
     assert_eq!(of_country(&admin, "DE", "rate_bp").await, [json!(2_100)], "nothing is saved yet");
     let refused = second.send_form(&page.form("/rates/").press("act", "remove")).await.expect_status(412);
     refused.expect_text("Nothing is changed by you yet.");
-    second.send_form(&form.set("rate", "21")).await.expect_status(200).expect_text("It is saved.");
+    second.send_form(&form.set("rate", "21")).await.expect_status(200).expect_text("Saved.");
     assert_eq!(of_country(&admin, "DE", "until").await, [json!("2030-01-01T00:00:00.000Z")]);
 
     // One that is gone can be created again.
@@ -117,8 +117,8 @@ async fn the_later_admin_sees_what_the_other_has_stored() {
     assert_eq!(of_country(&admin, "DE", "rate_bp").await, Vec::<Value>::new());
     let gone = second.send_form(&page.form("/rates/").set("rate", "22")).await.expect_status(412);
     let gone = gone.expect_text("It is not in the list any more").form(NEW);
-    second.send_form(&gone).await.expect_status(200).expect_text("It is created.");
-    second.send_form(&gone).await.expect_status(200).expect_text("It is created.");
+    second.send_form(&gone).await.expect_status(200).expect_text("Created.");
+    second.send_form(&gone).await.expect_status(200).expect_text("Created.");
     assert_eq!(of_country(&admin, "DE", "rate_bp").await, [json!(2_200)]);
 }
 

@@ -14,7 +14,7 @@ async fn new_product(visitor: &Visitor, language: &str, name: &str, price: &str)
 /// Creates a product, and returns its id.
 async fn create_product(visitor: &Visitor, name: &str) -> String {
     let page = visitor.send_form(&new_product(visitor, "en", name, "12.50").await).await;
-    id_of(&page.expect_status(200).expect_text("It is created."))
+    id_of(&page.expect_status(200).expect_text("Created."))
 }
 
 fn id_of(page: &Response) -> String {
@@ -40,7 +40,7 @@ async fn an_admin_creates_a_product_and_a_shopper_sees_it() {
 
     let page = visitor.open(&format!("/en/admin/products/{id}")).await.expect_status(200);
     let form = page.form(&id).set("price", "1,234.5").set("weight_grams", "120").set("digital", "true");
-    visitor.send_form(&form).await.expect_status(200).expect_text("It is saved.");
+    visitor.send_form(&form).await.expect_status(200).expect_text("Saved.");
     let product = stored(&shop, &id).await;
     assert_eq!((&product["price"], &product["weight_grams"]), (&euros(123_450), &json!(120)));
     assert_eq!(
@@ -97,7 +97,7 @@ async fn two_admins_edit_a_product_at_once_and_nothing_is_lost() {
     assert_eq!(stored(&shop, &id).await["price"], euros(1_300), "nothing is saved yet");
     let kept = page.form(&id);
     assert_eq!((kept.value("price"), kept.value("description")), ("14.00", "A new text"));
-    second.send_form(&kept.set("supplier", "Ana")).await.expect_status(200).expect_text("It is saved.");
+    second.send_form(&kept.set("supplier", "Ana")).await.expect_status(200).expect_text("Saved.");
     let product = stored(&shop, &id).await;
     assert_eq!((&product["price"], &product["supplier"]), (&euros(1_400), &json!("Ana")));
     assert_eq!(product["description"], "A new text");
@@ -111,7 +111,7 @@ async fn stock_is_added_and_counted() {
     let path = format!("/en/admin/products/{id}");
     let before = visitor.open(&path).await.expect_status(200);
     let add = before.form("/stock/add").set("add", "20");
-    visitor.send_form(&add).await.expect_status(200).expect_text("It is saved.").expect_text("Available 27");
+    visitor.send_form(&add).await.expect_status(200).expect_text("Saved.").expect_text("Available 27");
     visitor.send_form(&add).await.expect_status(200);
     assert_eq!(stock(&admin, &id).await.available, 27, "a double click adds once");
     let other = visitor.send_form(&add.set("add", "-2")).await.expect_status(422).expect_text("sent before");
@@ -137,7 +137,7 @@ async fn units_are_added_although_the_stock_has_changed() {
     let tea = shop.new_product("tea", &euros(499), 7).await;
     let page = visitor.open(&format!("/en/admin/products/{}", tea.id)).await.expect_status(200);
     shop.customer_with_order(&tea, 2).await;
-    visitor.send_form(&page.form("/stock/add").set("add", "10")).await.expect_status(200).expect_text("It is saved.");
+    visitor.send_form(&page.form("/stock/add").set("add", "10")).await.expect_status(200).expect_text("Saved.");
     assert_eq!(stock(&admin, &tea.id).await.available, 15);
     visitor.send_form(&page.form("/stock/count").set("counted", "15")).await.expect_status(412);
 }
@@ -156,7 +156,7 @@ async fn a_double_click_creates_one_product() {
     // The form of a page that "back" has shown again.
     let changed = visitor.send_form(&form.set("price", "13.00")).await.expect_status(422).expect_text("sent before");
     let again = visitor.send_form(&changed.form("/products/new")).await.expect_status(200);
-    again.expect_text("It is created.");
+    again.expect_text("Created.");
     assert_eq!(shop.client().list_products(&[("q", &name)]).await.items().len(), 2);
 }
 
@@ -196,9 +196,9 @@ async fn a_deleted_product_is_gone() {
     let visitor = shop.admin_visitor().await;
     let id = create_product(&visitor, &unique("tea")).await;
     let form = visitor.open(&format!("/en/admin/products/{id}")).await.form("/delete");
-    visitor.send_form(&form).await.expect_status(200).expect_text("It is deleted.");
+    visitor.send_form(&form).await.expect_status(200).expect_text("Deleted.");
     shop.visitor().open(&format!("/en/p/{id}")).await.expect_status(404);
-    visitor.send_form(&form).await.expect_status(200).expect_text("It is deleted.");
+    visitor.send_form(&form).await.expect_status(200).expect_text("Deleted.");
 }
 
 #[tokio::test]
@@ -233,7 +233,7 @@ async fn a_discount_of_the_page_works_in_a_quote() {
     let refused = visitor.send_form(&wrong).await.expect_status(422);
     assert_eq!(refused.invalid_fields(), ["value", "minimum", "limit"]);
     let form = refused.form("/discounts/new").set("value", "12.5").set("limit", "").set("minimum", "1.00");
-    visitor.send_form(&form).await.expect_status(200).expect_text("It is created.").expect_text(&code);
+    visitor.send_form(&form).await.expect_status(200).expect_text("Created.").expect_text(&code);
     let discount = async || {
         let quote = customer.request(Method::POST, "/shopping/quote").json(json!({"codes": [code]})).await;
         let quote = quote.expect_status(200);
@@ -255,13 +255,13 @@ async fn a_discount_of_the_page_works_in_a_quote() {
     let page = visitor.open(&path).await.expect_status(200);
     let stale = page.form(&path).set("value", "20");
     assert_eq!((stale.value("until"), stale.value("minimum")), ("2020-01-01T00:00:00", "1.00"));
-    visitor.send_form(&page.form(&path).set("until", "")).await.expect_status(200).expect_text("It is saved.");
+    visitor.send_form(&page.form(&path).set("until", "")).await.expect_status(200).expect_text("Saved.");
     quotes_show((375, Value::Null)).await;
     let refused = visitor.send_form(&stale).await.expect_status(412).expect_text("Stored now: 12.5");
     let amount = refused.form(&path).set("kind", "amount").set("value", "5.00").set("until", "");
     visitor.send_form(&amount).await.expect_status(200);
     quotes_show((500, Value::Null)).await;
-    visitor.send_form(&visitor.open(&path).await.form("/delete")).await.expect_text("It is deleted.");
+    visitor.send_form(&visitor.open(&path).await.form("/delete")).await.expect_text("Deleted.");
     quotes_show((0, json!("unknown"))).await;
 }
 
@@ -291,7 +291,7 @@ async fn the_products_of_a_discount_are_found_by_their_names() {
     assert!(page.html().contains(&format!("href=\"/en/admin/products/{}\"", ids[0])), "names are links");
     let refused = visitor.send_form(&page.form("/discounts/new")).await.expect_status(422);
     assert_eq!(refused.invalid_fields(), ["value"]);
-    visitor.send_form(&refused.form("/discounts/new").set("value", "10")).await.expect_text("It is created.");
+    visitor.send_form(&refused.form("/discounts/new").set("value", "10")).await.expect_text("Created.");
 
     let path = discount_path(&visitor, &code).await;
     let stored = async || admin.get(&path.replace("/en/admin", "/shopping/admin")).await.expect_status(200);
@@ -302,7 +302,7 @@ async fn the_products_of_a_discount_are_found_by_their_names() {
     let page = page.expect_status(200);
     assert!(!page.has_text(&one) && page.has_text(&other), "{page}");
     assert_eq!(stored().await["products"], json!(ids), "nothing is saved yet");
-    visitor.send_form(&page.form(&path)).await.expect_status(200).expect_text("It is saved.");
+    visitor.send_form(&page.form(&path)).await.expect_status(200).expect_text("Saved.");
     assert_eq!(stored().await["products"], json!([ids[1]]));
     let conflict = visitor.send_form(&stale).await.expect_status(412);
     conflict.expect_text(&format!("Stored now: {other}")).expect_text(&one);
@@ -327,7 +327,7 @@ async fn a_discount_is_for_categories_of_the_catalogue() {
     assert_eq!(refused.invalid_fields(), ["value"]);
     assert!(is_offered(&refused, &tea.category, true) && is_offered(&refused, &mug.category, false));
     let form = refused.form("/discounts/new").set("value", "10");
-    visitor.send_form(&form).await.expect_status(200).expect_text("It is created.");
+    visitor.send_form(&form).await.expect_status(200).expect_text("Created.");
     let path = discount_path(&visitor, &code).await;
     let stored = async || admin.get(&path.replace("/en/admin", "/shopping/admin")).await.expect_status(200);
     assert_eq!(stored().await["categories"], json!([tea.category]));
@@ -339,7 +339,7 @@ async fn a_discount_is_for_categories_of_the_catalogue() {
     assert!(is_offered(&page, &tea.category, true) && is_offered(&page, &mug.category, false));
     let stale = page.form(&path).set("value", "20");
     let both = page.form(&path).press("categories", &mug.category);
-    visitor.send_form(&both).await.expect_status(200).expect_text("It is saved.");
+    visitor.send_form(&both).await.expect_status(200).expect_text("Saved.");
     let mut categories = [&tea.category, &mug.category];
     categories.sort();
     assert_eq!(stored().await["categories"], json!(categories));

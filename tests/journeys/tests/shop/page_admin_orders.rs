@@ -132,7 +132,8 @@ async fn a_refused_form_keeps_what_was_typed() {
     assert_eq!(refused.expect_status(422).invalid_fields(), ["reason"]);
     let refused = visitor.send_form(&page.form("/note")).await.expect_status(422);
     assert_eq!(refused.invalid_fields(), ["text"]);
-    let cancelled = visitor.send_form(&page.form("/cancel")).await.expect_status(200).expect_text("It is cancelled.");
+    let cancelled =
+        visitor.send_form(&page.form("/cancel")).await.expect_status(200).expect_text("The order is cancelled.");
     assert!(cancelled.has_text("by the shop"));
     visitor.send_form(&page.form("/ship")).await.expect_status(409).expect_text("does not allow it");
 }

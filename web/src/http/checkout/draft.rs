@@ -20,9 +20,6 @@ pub(super) const BILLING: AddressForm<'static> =
 /// The value of `address_id` for an address that is typed.
 pub(super) const NEW_ADDRESS: &str = "new";
 
-/// The longest code, in characters.
-const MAX_CODE: usize = 40;
-
 /// An order before it is placed.
 pub(super) struct Draft {
     pub(super) state: FormState,
@@ -62,14 +59,12 @@ impl Draft {
     /// Adds or removes a discount code, if a button of the form says so.
     pub(super) fn change_codes(&mut self, visit: &Visit<'_>, form: &Form) {
         if let Some(removed) = form.optional("remove-code") {
-            self.codes.retain(|code| code != removed);
+            visit.session.remove_code(removed);
         } else if let Some(code) = form.optional("code") {
-            let code: String = code.chars().take(MAX_CODE).collect();
-            self.codes.retain(|known| !known.eq_ignore_ascii_case(&code));
-            self.codes.push(code);
+            visit.session.add_code(code);
         }
         self.state.set("code", "");
-        visit.session.set_codes(&self.codes);
+        self.codes = visit.session.codes();
     }
 
     /// Uses another key: the last one belongs to an order that was refused.

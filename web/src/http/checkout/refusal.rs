@@ -45,7 +45,11 @@ pub(super) fn explain(visit: &Visit<'_>, draft: &mut Draft, problem: &Problem) -
             // The address may have been verified on another device: the next token says it.
             visit.session.drop_access_token();
             let most = refusal.members.get("most").and_then(serde_json::Value::as_u64).unwrap_or_default();
-            Alert { text: visit.text("checkout-unverified-limit").arg("count", most).to_string(), ..Alert::default() }
+            // An order that is too large by itself does not become smaller by waiting.
+            let is_too_large = problem.status() == 409;
+            let key = if is_too_large { Key("checkout-unverified-size") } else { Key("checkout-unverified-limit") };
+            let link = if is_too_large { cart() } else { None };
+            Alert { text: visit.text(key).arg("count", most).to_string(), link, ..Alert::default() }
         }
         "currency-mixed" => Alert { link: cart(), ..text(Key("checkout-currency-mixed")) },
         "tax-rate-missing" => text(Key("checkout-country-not-served")),
@@ -55,6 +59,7 @@ pub(super) fn explain(visit: &Visit<'_>, draft: &mut Draft, problem: &Problem) -
         "key-reused" => text(Key("checkout-sent-before")),
         "order-state" => text(Key("checkout-interrupted")),
         "too-many-orders" => text(Key("checkout-too-many-orders")),
+        "too-many-requests" | "too-many-vat-numbers" => text(Key("checkout-too-many-requests")),
         "too-many-unpaid-orders" => text(Key("checkout-too-many-unpaid-orders")),
         _ => text(Key("checkout-refused")),
     })
