@@ -26,6 +26,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::Deserialize;
 use souk_bus::Bus;
 
+use crate::locale::Language;
+
 pub(crate) use self::call::{Service, Tagged};
 pub(crate) use self::problem::{Problem, Refusal};
 
@@ -40,23 +42,26 @@ pub(crate) struct Api<'a> {
     client: IpAddr,
     /// The `User-Agent` of the visitor's browser.
     user_agent: Option<&'a str>,
+    /// The tag of the page's language, in which the visitor gets mails.
+    language: Option<&'static str>,
 }
 
 impl<'a> Api<'a> {
     /// Returns the client of the visitor at this address.
     pub(crate) fn new(bus: &'a Bus, client: IpAddr) -> Self {
-        Self { bus, client, user_agent: None }
+        Self { bus, client, user_agent: None, language: None }
     }
 
     /// Returns a client on behalf of all visitors, for what they share. A visitor who has sent many
     /// requests waits for permits; the others would wait too if the request were that visitor's.
     pub(crate) fn for_all(self) -> Self {
-        Self { client: Ipv4Addr::UNSPECIFIED.into(), user_agent: None, ..self }
+        Self { client: Ipv4Addr::UNSPECIFIED.into(), user_agent: None, language: None, ..self }
     }
 
-    /// Sets the `User-Agent` of the visitor's browser, which a sign-in passes on.
-    pub(crate) fn with_user_agent(self, user_agent: Option<&'a str>) -> Self {
-        Self { user_agent, ..self }
+    /// Sets the `User-Agent` of the visitor's browser, which a sign-in passes on, and the language of
+    /// the page.
+    pub(crate) fn with_browser(self, user_agent: Option<&'a str>, language: Language) -> Self {
+        Self { user_agent, language: Some(language.tag()), ..self }
     }
 }
 

@@ -64,8 +64,7 @@ impl Language {
 
     /// Returns the language that the browser prefers (RFC 9110, section 12.5.4).
     fn preferred(request: &Request<'_>) -> Self {
-        let lines = request.headers().get("Accept-Language");
-        lines.flat_map(accepted).fold(None, heavier).map_or_else(Self::default, |(language, _)| language)
+        souk_types::Language::preferred(request.headers().get("Accept-Language")).into()
     }
 
     fn from_tag(tag: &str) -> Option<Self> {
@@ -73,38 +72,11 @@ impl Language {
     }
 }
 
-/// Returns the languages of one `Accept-Language` that pages exist in, with their weights.
-fn accepted(line: &str) -> impl Iterator<Item = (Language, f32)> {
-    line.split(',').filter_map(|range| {
-        let (tag, weight) = range.split_once(';').unwrap_or((range, ""));
-        let primary = tag.trim().split('-').next()?.to_ascii_lowercase();
-        let weight = weight.trim().strip_prefix("q=").map_or(1.0, |weight| weight.parse().unwrap_or(0.0));
-        Some((Language::from_tag(&primary)?, weight)).filter(|(_, weight)| *weight > 0.0)
-    })
-}
-
-/// Returns the candidate with the larger weight; of equals, the first.
-fn heavier(best: Option<(Language, f32)>, next: (Language, f32)) -> Option<(Language, f32)> {
-    best.filter(|(_, weight)| *weight >= next.1).or(Some(next))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_browser_chooses_among_the_languages_of_the_shop() {
-        for (header, expected) in [
-            ("de-AT,de;q=0.9,en;q=0.8", Language::German),
-            ("en-US,en;q=0.9,de;q=0.8", Language::English),
-            ("fr,de;q=0.5,en;q=0.4", Language::German),
-            ("en;q=0.1, de;q=0.2", Language::German),
-            ("de;q=0, en;q=0.1", Language::English),
-            ("fr", Language::English),
-            ("", Language::English),
-        ] {
-            let best = accepted(header).fold(None, heavier).map_or_else(Language::default, |(language, _)| language);
-            assert_eq!(best, expected, "{header}");
+impl From<souk_types::Language> for Language {
+    fn from(language: souk_types::Language) -> Self {
+        match language {
+            souk_types::Language::English => Self::English,
+            souk_types::Language::German => Self::German,
         }
     }
 }

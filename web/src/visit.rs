@@ -35,11 +35,12 @@ impl<'r> Visit<'r> {
         let app: &App = request.rocket().state()?;
         // Only a request of a unit test has no address.
         let client = request.remote().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |client| client.ip());
+        let (language, user_agent) = (Language::of(request), request.headers().get_one("User-Agent"));
         Some(Self {
             app,
-            language: Language::of(request),
+            language,
             session: Session::of(request),
-            api: Api::new(&app.bus, client).with_user_agent(request.headers().get_one("User-Agent")),
+            api: Api::new(&app.bus, client).with_browser(user_agent, language),
             client,
             request,
         })

@@ -4,7 +4,7 @@ use jsonwebtoken::jwk::Jwk;
 use serde::{Deserialize, Serialize};
 
 use crate::{Event, Request};
-use souk_types::{Address, Email, Id, Timestamp};
+use souk_types::{Address, Email, Id, Language, Timestamp};
 
 /// Marks ids of accounts; the type itself is private to `customer`.
 pub enum Customer {}
@@ -99,6 +99,9 @@ pub enum AccountMailReply {
         to: Email,
         /// The account.
         account: CustomerId,
+        /// The language of the mail.
+        #[serde(default)]
+        language: Language,
         /// The content.
         content: AccountMailContent,
     },

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use crate::customer::CustomerId;
 use crate::products::ProductSnapshot;
 use crate::{Event, Request};
-use souk_types::{Address, Cursor, Email, Id, Money, Page, Quantity, RequestId, Timestamp};
+use souk_types::{Address, Cursor, Email, Id, Language, Money, Page, Quantity, RequestId, Timestamp};
 
 /// Marks ids of orders; the type itself is private to `shopping`.
 pub enum Order {}
@@ -158,6 +158,9 @@ pub struct OrderMail {
     pub to: Email,
     /// The account; `None` for a guest.
     pub customer: Option<CustomerId>,
+    /// The language of the mail.
+    #[serde(default)]
+    pub language: Language,
     /// The order's number.
     pub number: String,
     /// The key of the link that opens this order; `None` for an account.

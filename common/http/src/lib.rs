@@ -4,6 +4,7 @@
 pub mod auth;
 mod body;
 mod client_address;
+mod client_language;
 mod compression;
 mod concurrency_limit;
 pub mod config;
@@ -38,6 +39,7 @@ use rocket::{Build, Config, Rocket};
 
 pub use self::body::Body;
 pub use self::client_address::{ClientNetwork, IsHttps, TrustedProxies};
+pub use self::client_language::ClientLanguage;
 use self::concurrency_limit::ConcurrencyLimiter;
 pub use self::content::Content;
 pub use self::cors::CorsOrigins;

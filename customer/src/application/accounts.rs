@@ -2,7 +2,7 @@
 
 use souk_contract::customer::{Contact, CustomerId, GetContact, TokensRevoked};
 use souk_contract::role::Role;
-use souk_types::{Email, Error, Network, Phone, Result, Timestamp};
+use souk_types::{Email, Error, Language, Network, Phone, Result, Timestamp};
 
 use super::sessions::{self, SignIn};
 use super::{credentials, staff};
@@ -25,16 +25,16 @@ pub(crate) struct NewAccount {
 
 /// Creates an account and opens its first session. Errors: `email-taken`.
 pub(crate) async fn sign_up(app: &App, new: NewAccount, client: impl Into<ClientInfo>) -> Result<SignIn> {
-    let ClientInfo { network, device } = client.into();
+    let ClientInfo { network, device, language } = client.into();
     app.attempts.count(network)?;
-    let profile = register(app, new, network).await?;
+    let profile = register(app, new, network, language).await?;
     sessions::open(app, &profile, device, Proof::Password).await
 }
 
 /// Creates an account, and the mail that asks to verify its address.
-pub(crate) async fn register(app: &App, new: NewAccount, network: Network) -> Result<Profile> {
+pub(crate) async fn register(app: &App, new: NewAccount, network: Network, language: Language) -> Result<Profile> {
     let mut profile = prepare(&app.accounts, &app.hasher, new, Caller::new(network, false)).await?;
-    profile.remember(network);
+    profile.remember(network, language);
     let mail = Mail::verification(&mut profile, Timestamp::now())?;
     let (account, verification) = (&Account::open(profile.clone()), &mail);
     let created = app.database.run(|tx| async move {

@@ -47,7 +47,7 @@ pub(crate) async fn erase(app: &App, customer: CustomerId) -> Result<ErasureRece
             let mut account = app.accounts.get_in(&tx, customer).await?.ok_or_else(account_closed)?;
             let profile = account.profile_mut()?;
             staff::keep_an_admin(&app.accounts, &tx, profile).await?;
-            let notice = Mail::account_erased(customer, profile.email.clone(), now);
+            let notice = Mail::account_erased(profile, now);
             account.erase(now)?;
             app.accounts.put_in(&tx, &account).await?;
             app.mails.put_in(&tx, &notice).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use souk_contract::customer::CustomerId;
 use souk_http::auth::Identity;
-use souk_types::{Error, ErrorKind, Network, Result, Timestamp};
+use souk_types::{Error, ErrorKind, Language, Network, Result, Timestamp};
 
 use super::sessions::{self, SignIn};
 use super::{accounts, credentials, totp};
@@ -125,9 +125,9 @@ pub(crate) async fn begin_sign_in(app: &App, network: Network) -> Result<Value> 
 /// Errors: `Unauthenticated`; `account-locked`, which only the right passkey reveals;
 /// `passkeys-unavailable`; `too-many-attempts` when the network has sent many refused answers.
 pub(crate) async fn sign_in(app: &App, assertion: Assertion, client: impl Into<ClientInfo>) -> Result<SignIn> {
-    let ClientInfo { network, device } = client.into();
+    let ClientInfo { network, device, language } = client.into();
     let account = assertion.account();
-    match verify(app, assertion, network).await {
+    match verify(app, assertion, network, language).await {
         Ok(profile) => sessions::open(app, &profile, device, Proof::Passkey).await,
         Err(error) if error.kind() == ErrorKind::Unauthenticated => {
             app.attempts.count_refused_token(network)?;
@@ -140,7 +140,7 @@ pub(crate) async fn sign_in(app: &App, assertion: Assertion, client: impl Into<C
 }
 
 /// Uses up the challenge, and checks the answer against the account that it names.
-async fn verify(app: &App, assertion: Assertion, network: Network) -> Result<Profile> {
+async fn verify(app: &App, assertion: Assertion, network: Network, language: Language) -> Result<Profile> {
     let (relying_party, now) = (relying_party(app)?, Timestamp::now());
     let unknown = || sign_in_refused().caused_by("the challenge was used, or has expired");
     let challenge = app.challenges.take(assertion.challenge().ok_or_else(unknown)?, now).await?.ok_or_else(unknown)?;
@@ -151,7 +151,7 @@ async fn verify(app: &App, assertion: Assertion, network: Network) -> Result<Pro
     // Within the update, so that a counter is accepted once.
     let sign_in = move |profile: &mut Profile| {
         profile.passkeys.sign_in(&relying_party, &challenge, &assertion, now)?;
-        profile.remember(network);
+        profile.remember(network, language);
         Ok(profile.clone())
     };
     app.accounts.update(account, sign_in).await

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use souk_contract::customer::CustomerId;
 use souk_contract::role::Role;
-use souk_types::{Email, Error, Id, Network, Phone, Result, Timestamp};
+use souk_types::{Email, Error, Id, Language, Network, Phone, Result, Timestamp};
 
 use super::address::AddressBook;
 use super::mail::SentTokens;
@@ -63,6 +63,10 @@ pub(crate) struct Profile {
     pub(crate) role: Role,
     pub(crate) addresses: AddressBook,
     pub(crate) created_at: Timestamp,
+    /// The language of the latest sign-in, in which mails are written. A release that does not know
+    /// it writes them in English.
+    #[serde(default, skip_serializing_if = "Language::is_default")]
+    pub(crate) language: Language,
     password: PasswordHash,
     /// Counts changes of the e-mail address, the password, the role and the second step, removed
     /// passkeys, locks, and sign-outs of all sessions.
@@ -90,6 +94,7 @@ impl Profile {
             role,
             addresses: AddressBook::default(),
             created_at: now,
+            language: Language::default(),
             password,
             generation: 1,
             networks: Vec::new(),
@@ -127,8 +132,9 @@ impl Profile {
         self.networks.contains(&network)
     }
 
-    /// Remembers a network from which the customer has signed in.
-    pub(crate) fn remember(&mut self, network: Network) {
+    /// Remembers from which network, and in which language, the customer has signed in.
+    pub(crate) fn remember(&mut self, network: Network, language: Language) {
+        self.language = language;
         self.networks.retain(|known| *known != network);
         self.networks.push(network);
         let excess = self.networks.len().saturating_sub(MAX_NETWORKS);
@@ -262,7 +268,7 @@ mod tests {
         let mut profile = profile();
         let network = |number: u8| Network::from(std::net::IpAddr::from([203, 0, 113, number]));
         for number in (0..12).chain([5]) {
-            profile.remember(network(number));
+            profile.remember(network(number), Language::English);
         }
         assert_eq!((profile.networks.len(), profile.networks.last()), (10, Some(&network(5))));
         assert_eq!((profile.knows(network(1)), profile.knows(network(2))), (false, true));

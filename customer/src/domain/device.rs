@@ -2,7 +2,7 @@
 //! itself is not stored: its versions would make a customer recognisable.
 
 use serde::{Deserialize, Serialize};
-use souk_types::Network;
+use souk_types::{Language, Network};
 
 /// A browser and its operating system. A part is `None` when the header does not name a known one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,12 +76,14 @@ impl Device {
 pub(crate) struct ClientInfo {
     pub(crate) network: Network,
     pub(crate) device: Device,
+    /// The language of the account's mails from now on.
+    pub(crate) language: Language,
 }
 
 /// A client of an unknown device.
 impl From<Network> for ClientInfo {
     fn from(network: Network) -> Self {
-        Self { network, device: Device::default() }
+        Self { network, device: Device::default(), language: Language::default() }
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use souk_contract::customer::{AccountMailContent, AccountMailId, AccountMailReply, CustomerId};
-use souk_types::{Email, Error, Id, Result, Timestamp};
+use souk_types::{Email, Error, Id, Language, Result, Timestamp};
 
 use super::account::Profile;
 use super::token_secret::{MailKeys, TokenSecret};
@@ -55,6 +55,8 @@ enum Subject {
     /// A notice to the last address. It outlives the account.
     AccountErased {
         to: Email,
+        #[serde(default, skip_serializing_if = "Language::is_default")]
+        language: Language,
     },
 }
 
@@ -153,8 +155,9 @@ impl Mail {
     }
 
     /// Reports to the last address that the account is erased.
-    pub(crate) fn account_erased(account: CustomerId, last: Email, now: Timestamp) -> Self {
-        Self::new(account, Subject::AccountErased { to: last }, now, NOTICE_LIFETIME)
+    pub(crate) fn account_erased(profile: &Profile, now: Timestamp) -> Self {
+        let subject = Subject::AccountErased { to: profile.email.clone(), language: profile.language };
+        Self::new(profile.id, subject, now, NOTICE_LIFETIME)
     }
 
     fn new(account: CustomerId, subject: Subject, now: Timestamp, lifetime: Duration) -> Self {
@@ -205,9 +208,9 @@ impl Mail {
     /// Returns the recipient when it is not, or need not be, the account's address.
     pub(crate) fn recipient(&self) -> Option<&Email> {
         match &self.subject {
-            Subject::VerifyAddress { address: to } | Subject::AddressChanged { to } | Subject::AccountErased { to } => {
-                Some(to)
-            }
+            Subject::VerifyAddress { address: to }
+            | Subject::AddressChanged { to }
+            | Subject::AccountErased { to, .. } => Some(to),
             Subject::ResetPassword { .. }
             | Subject::PasswordChanged { .. }
             | Subject::SecondStepOn
@@ -254,7 +257,11 @@ impl Mail {
             Subject::PasskeyRemoved => AccountMailContent::PasskeyRemoved,
             Subject::AccountErased { .. } => AccountMailContent::AccountErased,
         };
-        AccountMailReply::Send { to: to.clone(), account: self.account, content }
+        let language = match self.subject {
+            Subject::AccountErased { language, .. } => language,
+            _ => profile.map(|profile| profile.language).unwrap_or_default(),
+        };
+        AccountMailReply::Send { to: to.clone(), account: self.account, language, content }
     }
 }
 
@@ -357,7 +364,7 @@ mod tests {
         let verification = Mail::verification(&mut ana, now).unwrap();
         let reset = Mail::password_reset(&mut ana, now).unwrap();
         let changed = Mail::address_changed(ana.id, "former@example.com".parse().unwrap(), now);
-        let erased = Mail::account_erased(ana.id, ana.email.clone(), now);
+        let erased = Mail::account_erased(&ana, now);
         let recipients = |profile: Option<&Profile>, at| {
             let to = |mail: &Mail| sent(mail.reply(profile, &keys(), at)).map(|(to, _)| to);
             [to(&verification), to(&reset), to(&changed), to(&erased)]

@@ -9,7 +9,7 @@ use souk_contract::customer::CustomerId;
 use souk_contract::role::Role;
 use souk_http::{ClientNetwork, Json};
 use souk_types::input::{Fields, Input};
-use souk_types::{Email, Phone, Timestamp};
+use souk_types::{Email, Language, Phone, Timestamp};
 
 use super::auth::CustomerAuth;
 use super::client_info::SignInClient;
@@ -52,6 +52,8 @@ pub(super) struct ProfileView {
     role: Role,
     totp: TotpView,
     addresses: AddressBook,
+    /// The language of mails.
+    language: Language,
     created_at: Timestamp,
 }
 
@@ -73,8 +75,8 @@ impl ProfileView {
         let required = role != profile.role;
         let step = &profile.second_step;
         let totp = TotpView { active: step.is_active(), required, recovery_codes_left: step.recovery_codes_left() };
-        let Profile { id, email, phone, addresses, created_at, .. } = profile;
-        Self { id, email, email_verified, phone, role, totp, addresses, created_at }
+        let Profile { id, email, phone, addresses, language, created_at, .. } = profile;
+        Self { id, email, email_verified, phone, role, totp, addresses, language, created_at }
     }
 }
 

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use rocket::Request;
 use rocket::outcome::try_outcome;
 use rocket::request::{FromRequest, Outcome};
-use souk_http::ClientNetwork;
+use souk_http::{ClientLanguage, ClientNetwork};
 
 use crate::domain::device::{ClientInfo, Device};
 
@@ -19,6 +19,7 @@ impl<'r> FromRequest<'r> for SignInClient {
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
         let network = try_outcome!(request.guard::<ClientNetwork>().await).0;
         let device = request.headers().get_one("User-Agent").map(Device::from_user_agent).unwrap_or_default();
-        Outcome::Success(Self(ClientInfo { network, device }))
+        let ClientLanguage(language) = ClientLanguage::of(request);
+        Outcome::Success(Self(ClientInfo { network, device, language }))
     }
 }

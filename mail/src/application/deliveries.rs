@@ -56,9 +56,9 @@ pub(crate) async fn attempt(app: &App, mail: Mail) -> Result<()> {
 async fn ask(app: &App, mail: &Mail) -> Result<Option<Content>> {
     match mail.source() {
         Source::Account { mail } => match app.bus.call(GetAccountMail { id: mail }).await? {
-            AccountMailReply::Send { to, account, content } => {
+            AccountMailReply::Send { to, account, language, content } => {
                 let shop = app.bus.call(GetShop {}).await?;
-                Ok(Some(Content::of_account(to, account, content, shop, app.sender.links())))
+                Ok(Some(Content::of_account(to, account, language, content, shop, app.sender.links())))
             }
             AccountMailReply::Obsolete => Ok(None),
         },

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use souk_contract::customer::{AccountMailContent, CustomerId};
 use souk_contract::shopping::{OrderId, OrderMail, OrderMailParcel, OrderMailSubject, Shop};
-use souk_types::{Address, Email, Money, Timestamp};
+use souk_types::{Address, Email, Language, Money, Timestamp};
 
 /// The kind of a mail. Each has a template of its name for text and one for HTML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +105,7 @@ pub(crate) struct Content {
     to: Email,
     customer: Option<CustomerId>,
     kind: Kind,
+    language: Language,
     variables: Variables,
 }
 
@@ -189,16 +190,18 @@ impl Content {
     pub(crate) fn of_account(
         to: Email,
         customer: CustomerId,
+        language: Language,
         content: AccountMailContent,
         shop: Shop,
         links: &Links,
     ) -> Self {
+        let with_token = |link, token, expires| AccountVariables::with_token(link, token, expires, language);
         let (kind, account) = match content {
             AccountMailContent::VerifyAddress { token, expires } => {
-                (Kind::VerifyAddress, AccountVariables::with_token(links.verify(&token), token, expires))
+                (Kind::VerifyAddress, with_token(links.verify(&token), token, expires))
             }
             AccountMailContent::ResetPassword { token, expires } => {
-                (Kind::ResetPassword, AccountVariables::with_token(links.reset(&token), token, expires))
+                (Kind::ResetPassword, with_token(links.reset(&token), token, expires))
             }
             AccountMailContent::AddressChanged => (Kind::AddressChanged, AccountVariables::without_token()),
             AccountMailContent::PasswordChanged { passkeys_removed } => {
@@ -213,7 +216,7 @@ impl Content {
         // The notice of an erasure refers to no account, so that the erasure does not delete it.
         let customer = Some(customer).filter(|_| kind != Kind::AccountErased);
         let variables = Variables { shop: ShopVariables::new(shop, links), order: None, account: Some(account) };
-        Self { to, customer, kind, variables }
+        Self { to, customer, kind, language, variables }
     }
 
     pub(crate) fn of_order(order: OrderId, subject: OrderMailSubject, mail: OrderMail, links: &Links) -> Self {
@@ -225,15 +228,19 @@ impl Content {
             OrderMailSubject::Refunded { .. } => Kind::OrderRefunded,
             OrderMailSubject::Cancelled => Kind::OrderCancelled,
         };
-        let (to, customer) = (mail.to.clone(), mail.customer);
+        let (to, customer, language) = (mail.to.clone(), mail.customer, mail.language);
         let link = mail.key.as_deref().map(|key| links.order(order, key));
         let shop = ShopVariables::new(mail.shop.clone(), links);
         let order = Some(OrderVariables::new(mail, link));
-        Self { to, customer, kind, variables: Variables { shop, order, account: None } }
+        Self { to, customer, kind, language, variables: Variables { shop, order, account: None } }
     }
 
     pub(crate) fn kind(&self) -> Kind {
         self.kind
+    }
+
+    pub(crate) fn language(&self) -> Language {
+        self.language
     }
 
     pub(crate) fn to(&self) -> &Email {
@@ -265,22 +272,24 @@ impl ShopVariables {
 
 impl OrderVariables {
     fn new(mail: OrderMail, link: Option<String>) -> Self {
-        let row = |name, quantity, total: Money| LineVariables { name, quantity, total: Some(total.to_string()) };
-        let tax = |rate_bp, tax: Money| TaxVariables { rate: percent(rate_bp), tax: tax.to_string() };
+        let language = mail.language;
+        let money = |amount: Money| money(language, amount);
+        let row = |name, quantity, total: Money| LineVariables { name, quantity, total: Some(money(total)) };
+        let tax = |rate_bp, tax: Money| TaxVariables { rate: percent(language, rate_bp), tax: money(tax) };
         Self {
             number: mail.number,
             link,
-            placed: date(mail.placed_at),
+            placed: date(language, mail.placed_at),
             lines: mail.lines.into_iter().map(|of| row(of.name, of.quantity, of.total)).collect(),
             shipping_method: mail.shipping_method,
-            shipping: mail.shipping.to_string(),
-            discount: Some(mail.discount).filter(|discount| !discount.is_zero()).map(|discount| discount.to_string()),
+            shipping: money(mail.shipping),
+            discount: Some(mail.discount).filter(|discount| !discount.is_zero()).map(money),
             taxes: mail.taxes.into_iter().map(|of| tax(of.rate_bp, of.tax)).collect(),
-            total: mail.total.to_string(),
+            total: money(mail.total),
             prices_include_tax: mail.prices_include_tax,
             address: mail.shipping_address.as_ref().map(address_lines).unwrap_or_default(),
             parcel: mail.parcel.map(ParcelVariables::new),
-            refund: mail.refund.map(|(amount, reason)| RefundVariables { amount: amount.to_string(), reason }),
+            refund: mail.refund.map(|(amount, reason)| RefundVariables { amount: money(amount), reason }),
             may_be_charged: mail.may_be_charged,
         }
     }
@@ -294,8 +303,8 @@ impl ParcelVariables {
 }
 
 impl AccountVariables {
-    fn with_token(link: String, token: String, expires: Timestamp) -> Self {
-        let expires = Some(date_and_time(expires));
+    fn with_token(link: String, token: String, expires: Timestamp, language: Language) -> Self {
+        let expires = Some(date_and_time(language, expires));
         Self { link: Some(link), code: Some(token), expires, ..Self::without_token() }
     }
 
@@ -304,26 +313,44 @@ impl AccountVariables {
     }
 }
 
-/// Formats a tax rate: 1900 is `19 %`, 550 is `5.5 %`, 0 is `0 %`.
-fn percent(basis_points: u32) -> String {
+/// Formats an amount: `4.99 EUR`, in German `4,99 EUR`.
+fn money(language: Language, amount: Money) -> String {
+    decimals(language, &amount.to_string())
+}
+
+/// Formats a tax rate: 1900 is `19 %`, 550 is `5.5 %`, in German `5,5 %`.
+fn percent(language: Language, basis_points: u32) -> String {
     let (whole, part) = (basis_points / 100, basis_points % 100);
-    match part {
+    let text = match part {
         0 => format!("{whole} %"),
         part if part % 10 == 0 => format!("{whole}.{} %", part / 10),
         part => format!("{whole}.{part:02} %"),
+    };
+    decimals(language, &text)
+}
+
+/// Writes the decimal separator of the language in the place of a point.
+fn decimals(language: Language, text: &str) -> String {
+    match language {
+        Language::English => text.to_owned(),
+        Language::German => text.replace('.', ","),
     }
 }
 
-/// Formats a date: `2026-11-28`.
-fn date(at: Timestamp) -> String {
-    at.to_string().chars().take("2026-11-28".len()).collect()
+/// Formats a date: `2026-11-28`, in German `28.11.2026`.
+fn date(language: Language, at: Timestamp) -> String {
+    let text: String = at.to_string().chars().take("2026-11-28".len()).collect();
+    match (language, text.split('-').collect::<Vec<_>>().as_slice()) {
+        (Language::German, [year, month, day]) => format!("{day}.{month}.{year}"),
+        _ => text,
+    }
 }
 
 /// Formats a time: `2026-11-28 09:30 UTC`.
-fn date_and_time(at: Timestamp) -> String {
+fn date_and_time(language: Language, at: Timestamp) -> String {
     let text = at.to_string();
     let minute: String = text.chars().skip("2026-11-28T".len()).take("09:30".len()).collect();
-    format!("{} {minute} UTC", date(at))
+    format!("{} {minute} UTC", date(language, at))
 }
 
 fn address_lines(address: &Address) -> Vec<String> {
@@ -334,8 +361,8 @@ fn address_lines(address: &Address) -> Vec<String> {
     lines.chain([city, address.country().as_str().to_owned()]).collect()
 }
 
-/// A mail of each kind with all that it can show, to try templates at start-up.
-pub(crate) fn samples() -> Vec<Content> {
+/// A mail of each kind in one language with all that it can show, to try templates at start-up.
+pub(crate) fn samples(language: Language) -> Vec<Content> {
     use souk_contract::shopping::{OrderMailLine, OrderMailTax};
     use souk_types::{Currency, Id};
 
@@ -353,6 +380,7 @@ pub(crate) fn samples() -> Vec<Content> {
     let order = || OrderMail {
         to: to.clone(),
         customer: None,
+        language,
         number: "S-10042".to_owned(),
         key: Some("key".to_owned()),
         placed_at: now,
@@ -395,7 +423,7 @@ pub(crate) fn samples() -> Vec<Content> {
     ];
     let about_orders = subjects.map(|subject| Content::of_order(OrderId::new(), subject, order(), &links));
     let about_accounts =
-        contents.map(|content| Content::of_account(to.clone(), CustomerId::new(), content, shop(), &links));
+        contents.map(|content| Content::of_account(to.clone(), CustomerId::new(), language, content, shop(), &links));
     about_orders.into_iter().chain(about_accounts).collect()
 }
 
@@ -406,14 +434,16 @@ mod tests {
     #[test]
     fn rates_are_shown_in_percent() {
         for (basis_points, text) in [(0, "0 %"), (1_900, "19 %"), (550, "5.5 %"), (825, "8.25 %"), (5, "0.05 %")] {
-            assert_eq!(percent(basis_points), text);
+            assert_eq!(percent(Language::English, basis_points), text);
         }
+        assert_eq!(percent(Language::German, 550), "5,5 %");
     }
 
     #[test]
     fn times_are_shown_to_the_minute() {
         let at: Timestamp = serde_json::from_str("\"2026-11-28T09:30:12.345Z\"").unwrap();
-        assert_eq!((date(at).as_str(), date_and_time(at).as_str()), ("2026-11-28", "2026-11-28 09:30 UTC"));
+        assert_eq!(date_and_time(Language::English, at), "2026-11-28 09:30 UTC");
+        assert_eq!(date_and_time(Language::German, at), "28.11.2026 09:30 UTC");
     }
 
     #[test]
@@ -434,7 +464,7 @@ mod tests {
 
     #[test]
     fn there_is_a_sample_of_each_kind() {
-        let kinds: Vec<Kind> = samples().iter().map(Content::kind).collect();
+        let kinds: Vec<Kind> = samples(Language::English).iter().map(Content::kind).collect();
         assert_eq!(kinds, Kind::ALL);
         for kind in Kind::ALL {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());

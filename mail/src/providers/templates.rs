@@ -1,5 +1,6 @@
 //! The templates of mails: Souk's own, of which an operator's folder replaces single files. A file
-//! `<kind>.txt` begins with the line `Subject: ...`; the text follows after an empty line.
+//! `<kind>.txt` begins with the line `Subject: ...`; the text follows after an empty line. Each
+//! language has a folder: `en/`, `de/`.
 
 use std::collections::HashMap;
 use std::fs;
@@ -9,11 +10,16 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
+use souk_types::Language;
+
 use crate::domain::content::{self, Content, Kind};
 use crate::domain::message::{Line, Rendered};
 
 macro_rules! files {
-    ($($name:literal),* $(,)?) => { &[$(($name, include_str!(concat!("../../templates/", $name)))),*] };
+    ($($name:literal),* $(,)?) => { &[$(
+        (concat!("en/", $name), include_str!(concat!("../../templates/en/", $name))),
+        (concat!("de/", $name), include_str!(concat!("../../templates/de/", $name))),
+    )*] };
 }
 
 const FILES: &[(&str, &str)] = files!(
@@ -77,12 +83,12 @@ impl Templates {
             let is_html = Path::new(name).extension().is_some_and(|extension| extension == "html");
             if is_html { AutoEscape::Html } else { AutoEscape::None }
         });
-        for kind in Kind::ALL {
-            let name = text_file(kind);
+        for (language, kind) in Language::ALL.into_iter().flat_map(|language| Kind::ALL.map(|kind| (language, kind))) {
+            let name = text_file(language, kind);
             let text = sources.remove(&name).unwrap_or_default();
             match split_subject(&text) {
                 Some((subject, body)) => {
-                    sources.insert(subject_template(kind), subject);
+                    sources.insert(subject_template(language, kind), subject);
                     sources.insert(name, body);
                 }
                 None => problems.push(format!("{name} must begin with a line `Subject: ...` and an empty line")),
@@ -98,57 +104,80 @@ impl Templates {
         }
         let templates = Self(environment);
         if problems.is_empty() {
-            problems.extend(content::samples().iter().filter_map(|sample| templates.render(sample).err()));
+            let samples = Language::ALL.into_iter().flat_map(content::samples);
+            problems.extend(samples.filter_map(|sample| templates.render(&sample).err()));
         }
         if problems.is_empty() { Ok(templates) } else { Err(problems) }
     }
 
     /// Errors: a template uses a variable that does not exist, or fails otherwise.
     pub(crate) fn render(&self, content: &Content) -> Result<Rendered, String> {
-        let kind = content.kind();
+        let (language, kind) = (content.language(), content.kind());
         let render = |name: &str| {
             let template = self.0.get_template(name).map_err(|error| format!("{name}: {error}"))?;
             template.render(Serde(content.variables())).map_err(|error| format!("{name}: {error}"))
         };
         Ok(Rendered {
-            subject: Line::new(&render(&subject_template(kind))?),
-            text: render(&text_file(kind))?,
-            html: render(&format!("{}.html", kind.name()))?,
+            subject: Line::new(&render(&subject_template(language, kind))?),
+            text: render(&text_file(language, kind))?,
+            html: render(&format!("{}/{}.html", language.tag(), kind.name()))?,
         })
     }
 }
 
-fn text_file(kind: Kind) -> String {
-    format!("{}.txt", kind.name())
+fn text_file(language: Language, kind: Kind) -> String {
+    format!("{}/{}.txt", language.tag(), kind.name())
 }
 
-fn subject_template(kind: Kind) -> String {
-    format!("{}.subject", kind.name())
+fn subject_template(language: Language, kind: Kind) -> String {
+    format!("{}/{}.subject", language.tag(), kind.name())
 }
 
 fn own_files() -> HashMap<String, String> {
     FILES.iter().map(|(name, source)| ((*name).to_owned(), (*source).to_owned())).collect()
 }
 
+/// Replaces templates by the files in the folders of the languages. There need not be all.
 fn replace_files(sources: &mut HashMap<String, String>, folder: &Path, problems: &mut Vec<String>) {
-    let entries = match fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>) {
-        Ok(entries) => entries,
-        Err(error) => return problems.push(format!("{} cannot be read: {error}", folder.display())),
-    };
-    for entry in entries {
+    for entry in entries(folder, problems) {
         let name = entry.file_name().to_string_lossy().into_owned();
+        if Language::from_tag(&name).is_some() {
+            replace_files_of(sources, &name, &entry.path(), problems);
+        } else if !is_hidden(&name) {
+            let known = Language::ALL.map(Language::tag).join(", ");
+            problems.push(format!("{name} is no folder of a language; the languages are {known}"));
+        }
+    }
+}
+
+fn replace_files_of(sources: &mut HashMap<String, String>, language: &str, folder: &Path, problems: &mut Vec<String>) {
+    for entry in entries(folder, problems) {
+        let file = entry.file_name().to_string_lossy().into_owned();
+        let name = format!("{language}/{file}");
         match (sources.get_mut(&name), fs::read_to_string(entry.path())) {
             (Some(source), Ok(text)) => *source = text,
             (Some(_), Err(error)) => problems.push(format!("{name} cannot be read: {error}")),
-            // Such as the hidden files of Kubernetes' volumes and of editors.
-            (None, _) if name.starts_with('.') => {}
+            (None, _) if is_hidden(&file) => {}
             (None, _) => {
-                let mut known: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
+                let mut known: Vec<&str> = FILES.iter().filter_map(|(name, _)| name.strip_prefix("en/")).collect();
                 known.sort_unstable();
                 problems.push(format!("{name} is no template; the templates are {}", known.join(", ")));
             }
         }
     }
+}
+
+fn entries(folder: &Path, problems: &mut Vec<String>) -> Vec<fs::DirEntry> {
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+    entries.unwrap_or_else(|error| {
+        problems.push(format!("{} cannot be read: {error}", folder.display()));
+        Vec::new()
+    })
+}
+
+/// Such as files of Kubernetes' volumes and of editors.
+fn is_hidden(name: &str) -> bool {
+    name.starts_with('.')
 }
 
 fn split_subject(text: &str) -> Option<(String, String)> {
@@ -167,7 +196,9 @@ mod tests {
     fn folder(files: &[(&str, &str)]) -> TempDir {
         let folder = tempfile::tempdir().unwrap();
         for (name, source) in files {
-            fs::write(folder.path().join(name), source).unwrap();
+            let file = folder.path().join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, source).unwrap();
         }
         folder
     }
@@ -179,14 +210,15 @@ mod tests {
     #[test]
     fn the_own_templates_render_every_kind() {
         let templates = Templates::load(None).map_err(|problems| problems.join("\n")).unwrap();
-        for sample in content::samples() {
+        for sample in Language::ALL.into_iter().flat_map(content::samples) {
             let mail = templates.render(&sample).unwrap();
             let name = sample.kind().name();
             assert!(
                 !mail.subject.as_str().is_empty() && mail.text.contains("Souk") && mail.html.contains("Souk"),
                 "{name}"
             );
-            assert!(mail.html.starts_with("<!doctype html>"), "{name}");
+            let html = format!("<!doctype html>\n<html lang=\"{}\">", sample.language().tag());
+            assert!(mail.html.starts_with(&html), "{name}");
             assert!(!mail.text.contains("\n\n\n"), "{name} has a gap:\n{}", mail.text);
             assert!(!mail.text.contains('<'), "{name} has HTML in its text");
         }
@@ -194,9 +226,9 @@ mod tests {
 
     #[test]
     fn a_file_of_the_operator_replaces_one_template() {
-        let of_operator = folder(&[("order-received.txt", "Subject: {{ order.number }} - obrigado\n\nOlá\n")]);
+        let of_operator = folder(&[("en/order-received.txt", "Subject: {{ order.number }} - obrigado\n\nOlá\n")]);
         let templates = Templates::load(Some(of_operator.path())).map_err(|problems| problems.join("\n")).unwrap();
-        let samples = content::samples();
+        let samples = content::samples(Language::English);
         let mail = templates.render(&samples[0]).unwrap();
         assert_eq!((mail.subject.as_str(), mail.text.trim()), ("S-10042 - obrigado", "Olá"));
         assert!(mail.html.contains("S-10042"));
@@ -206,12 +238,13 @@ mod tests {
     #[test]
     fn broken_templates_are_reported_with_their_names() {
         for (name, source, words) in [
-            ("order-received.txt", "no subject", "Subject:"),
-            ("order-received.txt", "Subject: a\nno empty line", "empty line"),
-            ("order-received.html", "{% if %}", "order-received.html"),
-            ("verify-address.html", "{{ account.tokn }}", "verify-address.html"),
-            ("parcel-sent.txt", "Subject: {{ ordr.number }}\n\n", "parcel-sent.subject"),
-            ("orders.txt", "", "order-received.txt"),
+            ("en/order-received.txt", "no subject", "Subject:"),
+            ("en/order-received.txt", "Subject: a\nno empty line", "empty line"),
+            ("en/order-received.html", "{% if %}", "order-received.html"),
+            ("de/verify-address.html", "{{ account.tokn }}", "de/verify-address.html"),
+            ("en/parcel-sent.txt", "Subject: {{ ordr.number }}\n\n", "en/parcel-sent.subject"),
+            ("en/orders.txt", "", "order-received.txt"),
+            ("order-received.txt", "", "no folder of a language"),
         ] {
             let found = problems(&[(name, source)]);
             assert!(found.len() == 1 && found[0].contains(words), "{name}: {found:?}");

@@ -32,7 +32,7 @@ use souk_contract::customer::CustomerId;
 use souk_contract::products::{ProductSnapshot, ReservationId, ReservationLine, Reserve};
 use souk_contract::shopping::OrderId;
 use souk_store::{Backoff, RetrySchedule};
-use souk_types::{Email, Error, Fingerprint, IdempotencyKey, Money, Network, Quantity, Result, Timestamp};
+use souk_types::{Email, Error, Fingerprint, IdempotencyKey, Language, Money, Network, Quantity, Result, Timestamp};
 
 use self::buyer::Buyer;
 use self::checkout_table::{NextAction, Situation, Trigger, next_action};
@@ -89,6 +89,9 @@ pub(crate) struct Order {
     /// The claim on that revision, until the order is rejected or cancelled.
     claim: Option<CartClaim>,
     buyer: Buyer,
+    /// The language of the mails about it. A release that does not know it writes them in English.
+    #[serde(default, skip_serializing_if = "Language::is_default")]
+    language: Language,
     /// The price: of the cart while the order is pending, and then of the products as they were
     /// when their stock was held.
     quote: Quote,

@@ -2,7 +2,7 @@
 
 use rocket::request::{FromRequest, Outcome, Request};
 use souk_http::auth::{self, Authenticator, Identity};
-use souk_http::{ClientNetwork, guard_outcome};
+use souk_http::{ClientLanguage, ClientNetwork, guard_outcome};
 use souk_types::{Error, Result};
 
 use crate::App;
@@ -39,7 +39,8 @@ impl<'r> FromRequest<'r> for Client {
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
         let ClientNetwork(network) = ClientNetwork::of(request);
-        let client = owner_of(request).await.map(|(owner, is_verified)| Self { owner, network, is_verified });
+        let ClientLanguage(language) = ClientLanguage::of(request);
+        let client = owner_of(request).await.map(|(owner, is_verified)| Self { owner, network, is_verified, language });
         guard_outcome(request, client)
     }
 }

@@ -104,13 +104,13 @@ impl Api<'_> {
     /// `code-required`, `account-locked`; 429.
     pub(crate) async fn sign_in(self, email: &str, password: &str, code: Option<&str>) -> Result<SignIn> {
         let body = json!({"email": email, "password": password, "code": code});
-        self.post(Service::Customer, "/login").user_agent().json(&body).send().await
+        self.post(Service::Customer, "/login").browser().json(&body).send().await
     }
 
     /// Creates an account and opens a session. Errors: 409 `email-taken`, 422, 429.
     pub(crate) async fn sign_up(self, email: &str, password: &str) -> Result<SignIn> {
         let body = json!({"email": email, "password": password});
-        self.post(Service::Customer, "/signup").user_agent().json(&body).send().await
+        self.post(Service::Customer, "/signup").browser().json(&body).send().await
     }
 
     /// Ends the session of a refresh token.

@@ -80,10 +80,19 @@ impl Call<'_> {
         self.header("Authorization", format!("Bearer {}", token.0))
     }
 
-    /// Adds the `User-Agent` of the visitor's browser.
-    pub(crate) fn user_agent(self) -> Self {
+    /// Adds the `User-Agent` of the visitor's browser, and the language of the page.
+    pub(crate) fn browser(self) -> Self {
         match self.api.user_agent {
             Some(value) => self.header("User-Agent", value),
+            None => self,
+        }
+        .language()
+    }
+
+    /// Adds the language of the page, in which the visitor gets mails.
+    pub(crate) fn language(self) -> Self {
+        match self.api.language {
+            Some(tag) => self.header("Accept-Language", tag),
             None => self,
         }
     }

@@ -207,7 +207,7 @@ impl Api<'_> {
     /// Places an order of the cart. `request` is the body of `POST /shopping/order`; the same key
     /// gives the same order.
     pub(crate) async fn place_order(self, token: &Token, key: &str, request: &Value) -> Result<Order> {
-        let call = self.post(Service::Shopping, "/order").token(token).header("Idempotency-Key", key);
+        let call = self.post(Service::Shopping, "/order").token(token).header("Idempotency-Key", key).language();
         call.json(request).send().await
     }
 

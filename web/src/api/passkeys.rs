@@ -41,7 +41,7 @@ impl Api<'_> {
     /// Begins to add a passkey. Errors: 409 `email-not-verified`, `too-many-passkeys`,
     /// `code-required`, `passkeys-unavailable`; 422 for `current` or `code`; 429.
     pub(crate) async fn begin_passkey(self, token: &Token, current: &str, code: Option<&str>) -> Result<Creation> {
-        let call = self.post(Service::Customer, "/passkeys/options").token(token).user_agent();
+        let call = self.post(Service::Customer, "/passkeys/options").token(token).browser();
         call.json(&json!({"current": current, "code": code})).send().await
     }
 
@@ -73,7 +73,7 @@ impl Api<'_> {
     /// Opens a session. Errors: 401 when the passkey is refused; 409 `account-locked`; 422 for
     /// `credential`; 429.
     pub(crate) async fn sign_in_with_passkey(self, credential: &Value) -> Result<SignIn> {
-        let call = self.post(Service::Customer, "/login/passkey").user_agent();
+        let call = self.post(Service::Customer, "/login/passkey").browser();
         call.json(&json!({"credential": credential})).send().await
     }
 }

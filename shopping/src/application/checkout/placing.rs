@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use souk_contract::customer::{Contact, GetContact};
 use souk_contract::shopping::TimelineKind;
-use souk_types::{Error, IdempotencyKey, Network, Result, Timestamp};
+use souk_types::{Error, IdempotencyKey, Language, Network, Result, Timestamp};
 use tokio::time::Instant;
 
 use super::advance;
@@ -36,6 +36,8 @@ pub(crate) struct Client {
     pub(crate) network: Network,
     /// Whether the owner is an account that has shown to receive mail at its address.
     pub(crate) is_verified: bool,
+    /// The language of the mails about the order.
+    pub(crate) language: Language,
 }
 
 pub(crate) struct Placed {
@@ -95,8 +97,8 @@ async fn place_new(
         }
         let (buyer, quote) = price(app, owner, &cart, &buyer, request).await?;
         let unverified_network = (!client.is_verified).then_some(client.network);
-        let order =
-            NewOrder { owner, unverified_network, key, request, buyer, quote }.of_cart(&cart, &app.limits, now)?;
+        let order = NewOrder { owner, unverified_network, key, request, buyer, quote, language: client.language }
+            .of_cart(&cart, &app.limits, now)?;
         match app.store.orders.insert(&order).await {
             Ok(()) => return Ok((check_network_again(app, order).await?, false)),
             Err(error) if error.is_duplicate() => {}

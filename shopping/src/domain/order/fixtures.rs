@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use souk_contract::products::{ProductId, ProductSnapshot};
-use souk_types::{Country, Currency, Money, Network, Price, Quantity, TaxClass, Timestamp};
+use souk_types::{Country, Currency, Language, Money, Network, Price, Quantity, TaxClass, Timestamp};
 
 use super::buyer::Buyer;
 use super::number::OrderNumber;
@@ -109,7 +109,7 @@ pub(crate) fn order_of(cart: &Cart, owner: Owner, key: &str, now: Timestamp) -> 
     let quote = quote_of_cart(cart);
     let buyer = Buyer::new(request.terms.clone(), None);
     let unverified_network = owner.customer().is_none().then(network);
-    NewOrder { owner, unverified_network, key: &key, request: &request, buyer, quote }
+    NewOrder { owner, unverified_network, key: &key, request: &request, buyer, quote, language: Language::English }
         .of_cart(cart, &LIMITS, now)
         .unwrap()
 }

@@ -30,6 +30,7 @@ impl Order {
         Some(OrderMail {
             to,
             customer: self.customer,
+            language: self.language,
             number: self.number.as_ref().map(ToString::to_string).unwrap_or_default(),
             key,
             placed_at: self.created_at,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use souk_contract::products::ReservationId;
 use souk_contract::shopping::OrderId;
 use souk_store::RetrySchedule;
-use souk_types::{Error, FieldError, IdempotencyKey, Money, Network, Result, Timestamp};
+use souk_types::{Error, FieldError, IdempotencyKey, Language, Money, Network, Result, Timestamp};
 
 use super::buyer::Buyer;
 use super::history::{OrderLog, StatusChange};
@@ -42,6 +42,7 @@ pub(crate) struct NewOrder<'r> {
     /// The request's terms, with the e-mail address and the saved address of the account.
     pub(crate) buyer: Buyer,
     pub(crate) quote: Quote,
+    pub(crate) language: Language,
 }
 
 impl NewOrder<'_> {
@@ -59,6 +60,7 @@ impl NewOrder<'_> {
             cart_revision: revision,
             claim: Some(CartClaim::new(owner, revision)),
             buyer: self.buyer,
+            language: self.language,
             quote: self.quote,
             expected_total: self.request.expected_total,
             fingerprint: self.request.fingerprint()?,

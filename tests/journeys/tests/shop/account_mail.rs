@@ -1,6 +1,6 @@
 //! Mails to account holders: a customer verifies the e-mail address, and sets a new password.
 
-use journeys::{Client, Customer, Method, Request, Shop, new_email, statuses, wait_for};
+use journeys::{Client, Customer, Method, PASSWORD, Request, Shop, euros, new_email, statuses, wait_for};
 use serde_json::json;
 
 const NEW_PASSWORD: &str = "battery staple";
@@ -141,4 +141,42 @@ async fn a_token_is_for_one_purpose() {
     let to_reset = token_in_mail(&shop, &ana.email, "password").await;
     verify(&shop.client(), &to_reset).await.expect_bad_fields(&["token"]);
     reset_password(&shop.client(), &to_verify, NEW_PASSWORD).await.expect_bad_fields(&["token"]);
+}
+
+#[tokio::test]
+async fn mails_are_in_the_language_of_the_client() {
+    let shop = Shop::shared().await;
+    let tea = shop.admin().await.new_product("tea", &euros(499), 10).await;
+    let (client, email) = (shop.client(), new_email("anna"));
+    let account = json!({"email": email, "password": PASSWORD});
+    let signed_up = post(&client, "/customer/signup").header("Accept-Language", "de-DE,de;q=0.9,en;q=0.8");
+    let signed_up = signed_up.json(account.clone()).retry_while_busy().await.expect_status(201);
+    let mail = shop.wait_for_mail(&email, "Bestätigen Sie Ihre E-Mail-Adresse").await;
+    assert!(mail.html.contains("lang=\"de\"") && mail.text.contains("Der Link gilt einmal"), "{mail}");
+
+    let anna = Customer::from_sign_in(&client, &email, PASSWORD, &signed_up);
+    anna.add_to_cart(&tea, 1).await.expect_status(200);
+    anna.place_order("key").header("Accept-Language", "de").await.expect_status(201);
+    let mail = shop.wait_for_mail(&email, "ist eingegangen").await;
+    assert!(mail.text.contains("Summe: 4,99 EUR"), "{mail}");
+    anna.add_to_cart(&tea, 1).await.expect_status(200);
+    anna.place_order("another key").await.expect_status(201);
+    shop.wait_for_mail(&email, "received").await;
+
+    // The latest sign-in counts for mails about the account.
+    forget_password(&client, &email).await;
+    shop.wait_for_mail(&email, "Legen Sie ein neues Passwort fest").await;
+    post(&client, "/customer/login").json(account).retry_while_busy().await.expect_status(200);
+    forget_password(&client, &email).await;
+    shop.wait_for_mail(&email, "Set a new password").await;
+}
+
+#[tokio::test]
+async fn mails_are_in_the_language_of_the_page() {
+    let shop = Shop::shared().await;
+    let (visitor, email) = (shop.visitor(), new_email("anna"));
+    let page = visitor.open("/de/account/sign-up").await.expect_status(200);
+    let form = page.form("/sign-up").set("email", &email).set("password", PASSWORD);
+    visitor.send_form(&form).await.expect_status(200);
+    shop.wait_for_mail(&email, "Bestätigen Sie Ihre E-Mail-Adresse").await;
 }

@@ -12,7 +12,7 @@ async fn an_admin_sees_what_runs_and_how_it_does() {
     })
     .await;
     page.expect_text("Instances").expect_text("Events in the outbox").expect_text("shopping");
-    visitor.open("/de/admin/system").await.expect_status(200).expect_text("Warteschlangen des Brokers");
+    visitor.open("/de/admin/system").await.expect_status(200).expect_text("Queues des Brokers");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use souk_contract::customer::CustomerId;
 use souk_contract::products::ReservationLine;
 use souk_contract::shopping::RefundId;
-use souk_types::{Error, FieldError, IdempotencyKey, Money, Result, Text, Timestamp};
+use souk_types::{Error, FieldError, IdempotencyKey, Language, Money, Result, Text, Timestamp};
 
 use super::{MAX_REFUNDS, NewRefund, OrderRefund, RefundedLine};
 use crate::domain::order::refund_shares::Sold;
@@ -93,7 +93,11 @@ impl Order {
             return Ok(false);
         }
         self.require_refundable()?;
-        let reason = Text::try_from("Cancelled before it was shipped.".to_owned()).map_err(Error::internal)?;
+        let reason = match self.language {
+            Language::English => "Cancelled before it was shipped.",
+            Language::German => "Vor dem Versand storniert.",
+        };
+        let reason = Text::try_from(reason.to_owned()).map_err(Error::internal)?;
         let new = NewRefund::of_pieces(left, reason);
         let sold = self.sold();
         let mut shares = sold.no_shares();
