@@ -35,6 +35,7 @@ fn expect_served(outcomes: &[Outcome]) -> usize {
     for outcome in outcomes {
         let code = match &outcome.response {
             Ok(response) if response.status < 400 => String::new(),
+            Ok(response) if response.status >= 500 => format!(" {response}"),
             Ok(response) => response["type"].as_str().unwrap_or_default().replace("urn:souk:problem:", " "),
             Err(error) => format!(" {error}"),
         };

@@ -160,7 +160,7 @@ async fn mails_are_in_the_language_of_the_client() {
     let mail = shop.wait_for_mail(&email, "ist eingegangen").await;
     assert!(mail.text.contains("Summe: 4,99 EUR"), "{mail}");
     anna.add_to_cart(&tea, 1).await.expect_status(200);
-    anna.place_order("another key").await.expect_status(201);
+    anna.place_order("another-key").await.expect_status(201);
     shop.wait_for_mail(&email, "received").await;
 
     // The latest sign-in counts for mails about the account.

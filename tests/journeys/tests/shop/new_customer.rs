@@ -20,7 +20,7 @@ async fn the_profile_shows_the_new_account() {
     let shop = Shop::shared().await;
     let ana = shop.new_customer().await;
     let profile = ana.get_profile().await.expect_status(200);
-    let expected = ["addresses", "created_at", "email", "email_verified", "id", "phone", "role", "totp"];
+    let expected = ["addresses", "created_at", "email", "email_verified", "id", "language", "phone", "role", "totp"];
     assert_eq!(members(&profile.body), expected);
     assert_eq!(profile.id(), ana.id);
     assert_eq!(profile["email"], *ana.email);

@@ -28,7 +28,7 @@ async fn turn_on(customer: &Customer) -> (String, Vec<String>) {
     let secret = begin(&customer.password).await.expect_status(200);
     let text = secret["secret"].as_str().unwrap().to_owned();
     let uri = secret["uri"].as_str().unwrap();
-    assert!(uri.starts_with("otpauth://totp/Souk:") && uri.contains(&text), "{uri}");
+    assert!(uri.starts_with("otpauth://totp/localhost:") && uri.contains(&text), "{uri}");
     let confirm = |code: Value| customer.request(Method::POST, "/customer/totp/confirm").json(json!({"code": code}));
     confirm("000000x".into()).await.expect_bad_fields(&["code"]);
     confirm(123_456.into()).await.expect_bad_fields(&["code"]);
