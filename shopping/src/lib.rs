@@ -1,8 +1,9 @@
 //! Carts, wishlists, checkout, orders and payments.
 //!
 //! An order is one document, and so is a cart; no transaction covers both. Unique indexes make sure
-//! that a cart is ordered once (`application/checkout/placing.rs`). The service reads products only through requests to `products`
-//! (`products.get`, `products.reserve`, ...); carts and orders keep snapshots of them.
+//! that a cart is ordered once (`application/checkout/placing.rs`). The service reads products only
+//! through requests to `products` (`products.get`, `products.reserve`, ...); carts and orders keep
+//! snapshots of them.
 
 mod app;
 mod application;

@@ -58,8 +58,8 @@ impl<'a> Api<'a> {
         Self { client: Ipv4Addr::UNSPECIFIED.into(), user_agent: None, language: None, ..self }
     }
 
-    /// Sets the `User-Agent` of the visitor's browser, which a sign-in passes on, and the language of
-    /// the page.
+    /// Sets the `User-Agent` of the visitor's browser, which a sign-in passes on, and the language
+    /// of the page.
     pub(crate) fn with_browser(self, user_agent: Option<&'a str>, language: Language) -> Self {
         Self { user_agent, language: Some(language.tag()), ..self }
     }

@@ -1,5 +1,5 @@
-//! Broadcasts between the instances of all services: each sends its state once a second, and one can
-//! be asked to stop.
+//! Broadcasts between the instances of all services: each sends its state once a second, and one
+//! can be asked to stop.
 
 use serde::{Deserialize, Serialize};
 use souk_types::Timestamp;

@@ -50,8 +50,8 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Returns the claims of a token without verifying it: to choose what a page shows, never to grant
-    /// a right. `None` for a text that is no token.
+    /// Returns the claims of a token without verifying it: to choose what a page shows, never to
+    /// grant a right. `None` for a text that is no token.
     #[must_use]
     pub fn unverified(token: &str) -> Option<Self> {
         jsonwebtoken::dangerous::insecure_decode_claims(token).ok()

@@ -2,13 +2,13 @@
 //! network that has used the least time lately. So a flood from some hundred addresses waits for
 //! visitors who ask for a page now and then.
 //!
-//! Visitors, and the requests of one network, are served newest first: the oldest have probably timed
-//! out. After a stall, the service handles current requests before its backlog.
+//! Visitors, and the requests of one network, are served newest first: the oldest have probably
+//! timed out. After a stall, the service handles current requests before its backlog.
 //!
-//! A network is *heavy* while it has used much time lately; all others are *visitors*. While requests
-//! wait for a processor, heavy networks get fewer permits, and in the end one in all, which rests
-//! between two requests, so that the requests of visitors find the processors free. That applies
-//! while there are visitors only: heavy networks that are alone may use all permits.
+//! A network is *heavy* while it has used much time lately; all others are *visitors*. While
+//! requests wait for a processor, heavy networks get fewer permits, and in the end one in all,
+//! which rests between two requests, so that the requests of visitors find the processors free.
+//! That applies while there are visitors only: heavy networks that are alone may use all permits.
 
 mod lateness;
 mod usage;
@@ -63,8 +63,8 @@ struct Waiting {
 pub(super) struct Permit {
     limiter: ConcurrencyLimiter,
     network: Network,
-    /// From when on its time counts: for a heavy network from its arrival, because a flood waits most
-    /// of the time, otherwise from the permit.
+    /// From when on its time counts: for a heavy network from its arrival, because a flood waits
+    /// most of the time, otherwise from the permit.
     since: Instant,
     served_since: Instant,
     is_heavy: bool,

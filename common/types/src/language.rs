@@ -41,7 +41,6 @@ impl Language {
 
     /// Whether this is the default, which is not stored.
     #[must_use]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }

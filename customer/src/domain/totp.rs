@@ -115,7 +115,8 @@ impl TotpSecret {
         Secret::from(self.0.clone()).to_base32()
     }
 
-    /// Returns the address that an app reads from a QR code. The app shows the shop and the account.
+    /// Returns the address that an app reads from a QR code. The app shows the shop and the
+    /// account.
     pub(crate) fn uri(&self, shop: &str, account: &str) -> Result<String> {
         // The format of these addresses has no colon in names.
         let builder = Builder::new().with_account_name(account.replace(':', "")).with_issuer(Some(shop));

@@ -1,6 +1,6 @@
 //! A queue for a few workers that no network can fill. The networks that wait are served round
-//! robin, one caller of each; networks that the account knows come before all others. When the queue
-//! is full, the network with the most waiting callers loses its newest one.
+//! robin, one caller of each; networks that the account knows come before all others. When the
+//! queue is full, the network with the most waiting callers loses its newest one.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};

@@ -125,7 +125,10 @@ fn settings_of_compose() -> Result<(), String> {
     let variables =
         described.lines().filter_map(|line| line.trim_start_matches('#').split_once('=')).map(|(name, _)| name);
     let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
-    let is_passed = |name: &str| compose.contains(&format!(" {name}:")) || compose.contains(&format!(" {name}_FILE:"));
+    let is_passed = |name: &str| {
+        let uses = [format!("${{{name}:"), format!("${{{name}-"), format!("${{{name}}}"), format!(" {name}_FILE:")];
+        uses.iter().any(|text| compose.contains(text))
+    };
     let missing: Vec<&str> = variables
         .filter(|name| !name.is_empty() && is_name(name))
         .map(|name| name.strip_suffix("_FILE").unwrap_or(name))
