@@ -8,7 +8,7 @@ use souk_contract::role::Role;
 use souk_http::auth::Identity;
 use souk_http::rate_limit::shared::SharedLimits;
 use souk_store::{Database, Durability};
-use souk_types::{Language, Network, Timestamp};
+use souk_types::{Network, Timestamp};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
@@ -52,7 +52,7 @@ fn start_in(bus: &Bus, directory: &TempDir, options: Options) -> App {
 
 /// Creates the account of Ana, whose password is [`PASSWORD`].
 pub(crate) async fn ana(app: &App) -> Profile {
-    accounts::register(app, new_account("ana@example.com"), home(), Language::English).await.unwrap()
+    accounts::register(app, new_account("ana@example.com"), home(), None).await.unwrap()
 }
 
 pub(crate) fn new_account(email: &str) -> NewAccount {

@@ -22,14 +22,15 @@ pub(crate) struct DataLocation {
 }
 
 pub(crate) struct DataDirectory {
-    location: DataLocation,
     durability: Durability,
     /// The operating system releases the locks when the process ends.
     _locks: [File; 2],
+    location: DataLocation,
 }
 
 impl DataLocation {
-    /// Creates nothing. `None`: a temporary directory, which is created, and deleted at the end.
+    /// Returns the directory without creating it. `None`: a new temporary directory, which is
+    /// deleted at the end.
     pub(crate) fn choose(directory: Option<&Path>) -> Result<Self, String> {
         if let Some(directory) = directory {
             return Ok(Self { path: directory.to_owned(), temporary: None });
@@ -54,7 +55,7 @@ impl DataDirectory {
         if location.temporary.is_none() {
             warn_of_missing_databases(&location.path);
         }
-        Ok(Self { location, durability, _locks: locks })
+        Ok(Self { durability, _locks: locks, location })
     }
 
     pub(crate) fn database(&self, service: &'static str) -> Result<Database, String> {

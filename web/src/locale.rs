@@ -64,7 +64,8 @@ impl Language {
 
     /// Returns the language that the browser prefers (RFC 9110, section 12.5.4).
     fn preferred(request: &Request<'_>) -> Self {
-        souk_types::Language::preferred(request.headers().get("Accept-Language")).into()
+        let preferred = souk_types::Language::preferred(request.headers().get("Accept-Language"));
+        preferred.unwrap_or_default().into()
     }
 
     fn from_tag(tag: &str) -> Option<Self> {

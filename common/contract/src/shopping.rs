@@ -187,11 +187,24 @@ pub struct OrderMail {
     pub parcel: Option<OrderMailParcel>,
     /// The refunded amount and its reason, of a mail about a refund.
     pub refund: Option<(Money, String)>,
-    /// Whether money was captured, or may be captured yet.
+    /// What becomes of money that arrives although the payment was not completed. `None` from an
+    /// earlier release.
     #[serde(default)]
-    pub may_be_charged: bool,
+    pub late_money: Option<LateMoney>,
     /// The shop.
     pub shop: Shop,
+}
+
+/// What becomes of money that arrives although the payment of an order was not completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LateMoney {
+    /// None arrives: the provider says that nothing is charged.
+    None,
+    /// It is refunded.
+    Refunded,
+    /// The goods are sent after all if they are still available. Otherwise it is refunded.
+    Accepted,
 }
 
 /// A line in a mail about an order.

@@ -5,7 +5,8 @@ use rocket::request::{FromRequest, Outcome};
 use souk_types::Language;
 
 /// Request guard: the language of mails about what the request does, by its `Accept-Language`.
-pub struct ClientLanguage(pub Language);
+/// `None` when that names none of the shop's.
+pub struct ClientLanguage(pub Option<Language>);
 
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for ClientLanguage {

@@ -104,13 +104,15 @@ impl ConcurrencyLimiter {
     /// Returns a permit; `None` when there is none within `timeout`, or when too many requests
     /// wait.
     pub(super) async fn acquire(&self, network: Network, timeout: Duration) -> Option<Permit> {
-        let (receiver, mut wait) = {
+        let (receiver, mut wait, is_heavy) = {
             let (mut state, now) = (self.state(), Instant::now());
             let is_heavy = state.usages.is_heavy(network, now);
             if state.note_arrival(network, is_heavy, now) {
                 lateness::start(self);
             }
-            if state.free > 0 && (!is_heavy || state.may_serve_heavy(now)) {
+            // A heavy network waits behind others that wait, also at the end of a rest.
+            let may_be_next = !is_heavy || (state.waiting == 0 && state.may_serve_heavy(now));
+            if state.free > 0 && may_be_next {
                 state.free -= 1;
                 return Some(state.permit(self, network, now, is_heavy));
             }
@@ -118,8 +120,11 @@ impl ConcurrencyLimiter {
             let (permit, receiver) = oneshot::channel();
             state.queues.entry(network).or_default().push_back(Waiting { since: now, is_heavy, permit });
             state.waiting += 1;
-            (receiver, UnservedWait { limiter: self, network, since: now, is_over: !is_heavy })
+            (receiver, UnservedWait { limiter: self, network, since: now, is_over: !is_heavy }, is_heavy)
         };
+        if is_heavy {
+            self.serve_waiting();
+        }
         let permit = tokio::time::timeout(timeout, receiver).await.ok()?.ok()?;
         wait.is_over = true;
         Some(permit)
@@ -263,7 +268,7 @@ impl Drop for Permit {
             if self.is_heavy {
                 state.heavy -= 1;
                 let rest = state.heavy_share.rest_after(now.saturating_duration_since(self.served_since));
-                state.rest_until = rest.map(|rest| now + rest);
+                state.rest_until = state.rest_until.max(rest.map(|rest| now + rest));
             }
             let next = state.next(&self.limiter, now);
             state.free += usize::from(next.is_none());
@@ -424,6 +429,27 @@ mod tests {
         assert!(rest > Duration::from_millis(250) && rest < Duration::from_millis(350), "{rest:?}");
         limiter.state().rest_until = Some(Instant::now());
         assert!(limiter.acquire(network(1), SHORT).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn after_a_rest_the_network_that_has_used_less_comes_first() {
+        let limiter = congested();
+        limiter.state().usages.add(network(5), Duration::from_secs(5), Instant::now());
+        let _visitor = limiter.acquire(network(2), SHORT).await.unwrap();
+        let flood = limiter.acquire(network(1), SHORT).await.unwrap();
+        let start = |host| {
+            let limiter = limiter.clone();
+            tokio::spawn(async move { limiter.acquire(network(host), LONG).await })
+        };
+        let lighter = start(5);
+        tokio::task::yield_now().await;
+        limiter.state().heavy_share = HeavyShare::of(0.5, 4);
+        drop(flood);
+        limiter.state().rest_until = Some(Instant::now());
+        let heavier = start(1);
+        let permit = lighter.await.unwrap();
+        assert!(permit.is_some() && !heavier.is_finished());
+        heavier.abort();
     }
 
     #[tokio::test]

@@ -34,9 +34,9 @@ impl Language {
     }
 
     /// Returns the language that a client prefers, by the values of its headers `Accept-Language`
-    /// (RFC 9110, section 12.5.4).
-    pub fn preferred<'a>(headers: impl Iterator<Item = &'a str>) -> Self {
-        headers.flat_map(accepted).fold(None, heavier).map_or_else(Self::default, |(language, _)| language)
+    /// (RFC 9110, section 12.5.4). `None` when they name none of the shop's.
+    pub fn preferred<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Self> {
+        headers.flat_map(accepted).fold(None, heavier).map(|(language, _)| language)
     }
 
     /// Whether this is the default, which is not stored.
@@ -68,16 +68,16 @@ mod tests {
     #[test]
     fn the_client_chooses_among_the_languages_of_the_shop() {
         for (header, expected) in [
-            ("de-AT,de;q=0.9,en;q=0.8", Language::German),
-            ("en-US,en;q=0.9,de;q=0.8", Language::English),
-            ("fr,de;q=0.5,en;q=0.4", Language::German),
-            ("en;q=0.1, de;q=0.2", Language::German),
-            ("de;q=0, en;q=0.1", Language::English),
-            ("fr", Language::English),
-            ("", Language::English),
+            ("de-AT,de;q=0.9,en;q=0.8", Some(Language::German)),
+            ("en-US,en;q=0.9,de;q=0.8", Some(Language::English)),
+            ("fr,de;q=0.5,en;q=0.4", Some(Language::German)),
+            ("en;q=0.1, de;q=0.2", Some(Language::German)),
+            ("de;q=0, en;q=0.1", Some(Language::English)),
+            ("fr", None),
+            ("", None),
         ] {
             assert_eq!(Language::preferred([header].into_iter()), expected, "{header}");
         }
-        assert_eq!(Language::preferred(["fr", "de"].into_iter()), Language::German);
+        assert_eq!(Language::preferred(["fr", "de"].into_iter()), Some(Language::German));
     }
 }

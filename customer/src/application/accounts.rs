@@ -32,7 +32,12 @@ pub(crate) async fn sign_up(app: &App, new: NewAccount, client: impl Into<Client
 }
 
 /// Creates an account, and the mail that asks to verify its address.
-pub(crate) async fn register(app: &App, new: NewAccount, network: Network, language: Language) -> Result<Profile> {
+pub(crate) async fn register(
+    app: &App,
+    new: NewAccount,
+    network: Network,
+    language: Option<Language>,
+) -> Result<Profile> {
     let mut profile = prepare(&app.accounts, &app.hasher, new, Caller::new(network, false)).await?;
     profile.remember(network, language);
     let mail = Mail::verification(&mut profile, Timestamp::now())?;

@@ -140,7 +140,7 @@ pub(crate) async fn sign_in(app: &App, assertion: Assertion, client: impl Into<C
 }
 
 /// Uses up the challenge, and checks the answer against the account that it names.
-async fn verify(app: &App, assertion: Assertion, network: Network, language: Language) -> Result<Profile> {
+async fn verify(app: &App, assertion: Assertion, network: Network, language: Option<Language>) -> Result<Profile> {
     let (relying_party, now) = (relying_party(app)?, Timestamp::now());
     let unknown = || sign_in_refused().caused_by("the challenge was used, or has expired");
     let challenge = app.challenges.take(assertion.challenge().ok_or_else(unknown)?, now).await?.ok_or_else(unknown)?;

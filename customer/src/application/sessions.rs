@@ -57,7 +57,7 @@ pub(crate) async fn sign_in(app: &App, credentials: Credentials, client: impl In
         PasswordCheck::Outdated(renewed) => Some(renewed),
     };
     totp::check(app, &profile, code, network).await?;
-    if !is_known_network || renewed.is_some() || profile.language != language {
+    if !is_known_network || renewed.is_some() || language.is_some_and(|language| language != profile.language) {
         let verified = profile.generation();
         let note_sign_in = move |profile: &mut Profile| {
             if let Some(renewed) = &renewed {
@@ -161,7 +161,7 @@ mod tests {
 
     use souk_contract::role::Role;
     use souk_http::rate_limit::PerMinute;
-    use souk_types::{ErrorKind, Id, Language};
+    use souk_types::{ErrorKind, Id};
     use tempfile::TempDir;
 
     use super::*;
@@ -253,7 +253,7 @@ mod tests {
         let (app, _directory) = start();
         let id = ana(&app).await.id;
         let device = Device::from_user_agent("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0");
-        let client = ClientInfo { network: home(), device, language: Language::English };
+        let client = ClientInfo { network: home(), device, language: None };
         let phone = sign_in(&app, credentials("ana@example.com", PASSWORD), client).await.unwrap();
         let laptop = signed_in(&app).await;
         let sessions = active(&app, id).await.unwrap();

@@ -105,7 +105,7 @@ pub(crate) async fn keep_an_admin(accounts: &Accounts, tx: &Tx, leaving: &Profil
 
 #[cfg(test)]
 mod tests {
-    use souk_types::{ErrorKind, Language};
+    use souk_types::ErrorKind;
 
     use super::*;
     use crate::application::accounts::{self, ProfileChanges};
@@ -114,7 +114,7 @@ mod tests {
     use crate::testing::{PASSWORD, ana, home, new_account, start};
 
     async fn verified_account(app: &App, email: &str) -> Profile {
-        let id = accounts::register(app, new_account(email), home(), Language::English).await.unwrap().id;
+        let id = accounts::register(app, new_account(email), home(), None).await.unwrap().id;
         let verify = |profile: &mut Profile| {
             profile.verify_email();
             Ok(profile.clone())

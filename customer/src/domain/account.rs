@@ -132,9 +132,10 @@ impl Profile {
         self.networks.contains(&network)
     }
 
-    /// Remembers from which network, and in which language, the customer has signed in.
-    pub(crate) fn remember(&mut self, network: Network, language: Language) {
-        self.language = language;
+    /// Remembers from which network the customer has signed in, and in which language, if the
+    /// client has named one.
+    pub(crate) fn remember(&mut self, network: Network, language: Option<Language>) {
+        self.language = language.unwrap_or(self.language);
         self.networks.retain(|known| *known != network);
         self.networks.push(network);
         let excess = self.networks.len().saturating_sub(MAX_NETWORKS);
@@ -268,7 +269,7 @@ mod tests {
         let mut profile = profile();
         let network = |number: u8| Network::from(std::net::IpAddr::from([203, 0, 113, number]));
         for number in (0..12).chain([5]) {
-            profile.remember(network(number), Language::English);
+            profile.remember(network(number), None);
         }
         assert_eq!((profile.networks.len(), profile.networks.last()), (10, Some(&network(5))));
         assert_eq!((profile.knows(network(1)), profile.knows(network(2))), (false, true));

@@ -76,14 +76,14 @@ impl Device {
 pub(crate) struct ClientInfo {
     pub(crate) network: Network,
     pub(crate) device: Device,
-    /// The language of the account's mails from now on.
-    pub(crate) language: Language,
+    /// The language of the account's mails from now on; `None` leaves it as it is.
+    pub(crate) language: Option<Language>,
 }
 
 /// A client of an unknown device.
 impl From<Network> for ClientInfo {
     fn from(network: Network) -> Self {
-        Self { network, device: Device::default(), language: Language::default() }
+        Self { network, device: Device::default(), language: None }
     }
 }
 

@@ -1,7 +1,6 @@
 //! Password hashing with bounded parallelism. A hash takes a core for tens of milliseconds and
 //! 19 MiB. The hasher runs a few hashes at a time, each on a thread of its own with a low priority,
-//! with a short queue that is fair between networks. So guessed passwords take the processors from
-//! nobody but other sign-ins.
+//! with a short queue that is fair between networks.
 
 use std::num::NonZero;
 use std::thread::{self, available_parallelism};
@@ -16,11 +15,13 @@ use crate::providers::fair_queue::{Caller, FairQueue};
 #[derive(Clone)]
 pub(crate) struct PasswordHasher(FairQueue);
 
-/// The niceness of a thread that hashes. While the processors are busy, it gets a tenth of the time
-/// of another thread (sched(7)).
+/// The least niceness of a thread that hashes. While the processors are busy, it gets a tenth of
+/// the time of another thread (sched(7)). In a container, that counts among the threads of the
+/// container only.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
-/// Callers that may wait. With one worker the last of them waits for about a second.
+/// Callers that may wait. With one worker the last of them waits for about a second, and for longer
+/// while the processors are busy.
 const QUEUE_LENGTH: usize = 32;
 
 impl PasswordHasher {
@@ -80,7 +81,8 @@ impl PasswordHasher {
             // Nobody waits for the result after a disconnection.
             let _ = sender.send(hashed);
         };
-        thread::Builder::new().name("password-hash".to_owned()).spawn(hash).map_err(Error::internal)?;
+        let thread = thread::Builder::new().name("password-hash".to_owned()).spawn(hash);
+        thread.map_err(|error| busy().caused_by(error))?;
         result.await.map_err(Error::internal)?
     }
 }
@@ -88,8 +90,12 @@ impl PasswordHasher {
 /// Lowers the priority of this thread. Elsewhere than on Linux, it would be that of the process.
 fn lower_priority() {
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-        tracing::debug!(%error, "passwords are hashed with normal priority");
+    {
+        use rustix::process::{getpriority_process, setpriority_process};
+        let lowered = getpriority_process(None).and_then(|own| setpriority_process(None, own.max(NICENESS)));
+        if let Err(error) = lowered {
+            tracing::debug!(%error, "passwords are hashed with normal priority");
+        }
     }
 }
 
@@ -129,7 +135,7 @@ mod tests {
         let priority = || rustix::process::getpriority_process(None).map_err(Error::internal);
         let before = priority().unwrap();
         let of_hash = PasswordHasher::new().run(Caller::owner(home()), priority).await.unwrap();
-        assert_eq!((of_hash, priority().unwrap()), (NICENESS, before));
+        assert_eq!((of_hash, priority().unwrap()), (before.max(NICENESS), before));
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use souk_contract::customer::{AccountMailContent, CustomerId};
-use souk_contract::shopping::{OrderId, OrderMail, OrderMailParcel, OrderMailSubject, Shop};
+use souk_contract::shopping::{LateMoney, OrderId, OrderMail, OrderMailParcel, OrderMailSubject, Shop};
 use souk_types::{Address, Email, Language, Money, Timestamp};
 
 /// The kind of a mail. Each has a template of its name for text and one for HTML.
@@ -148,7 +148,8 @@ struct OrderVariables {
     address: Vec<String>,
     parcel: Option<ParcelVariables>,
     refund: Option<RefundVariables>,
-    may_be_charged: bool,
+    /// `none`, `refunded` or `accepted`; `None` when the order says nothing of it.
+    late_money: Option<LateMoney>,
 }
 
 #[derive(Serialize)]
@@ -290,7 +291,7 @@ impl OrderVariables {
             address: mail.shipping_address.as_ref().map(address_lines).unwrap_or_default(),
             parcel: mail.parcel.map(ParcelVariables::new),
             refund: mail.refund.map(|(amount, reason)| RefundVariables { amount: money(amount), reason }),
-            may_be_charged: mail.may_be_charged,
+            late_money: mail.late_money,
         }
     }
 }
@@ -398,7 +399,7 @@ pub(crate) fn samples(language: Language) -> Vec<Content> {
             lines: vec![("Tea".to_owned(), 2)],
         }),
         refund: Some((money, "Damaged".to_owned())),
-        may_be_charged: true,
+        late_money: Some(LateMoney::Accepted),
         shop: shop(),
     };
     let token = "token".to_owned();

@@ -1,6 +1,7 @@
 //! The templates of mails: Souk's own, of which an operator's folder replaces single files. A file
 //! `<kind>.txt` begins with the line `Subject: ...`; the text follows after an empty line. Each
-//! language has a folder: `en/`, `de/`.
+//! language has a folder: `en/`, `de/`. Files of the operator outside of these folders are English,
+//! as in the releases that wrote all mails in English.
 
 use std::collections::HashMap;
 use std::fs;
@@ -59,6 +60,9 @@ const FILES: &[(&str, &str)] = files!(
     "account-erased.txt",
 );
 
+/// The parts that other templates extend or include. They are also known without their folder.
+const PARTS: [&str; 4] = ["layout.html", "order.html", "order.txt", "shop.txt"];
+
 /// The templates of all mails.
 pub(crate) struct Templates(Environment<'static>);
 
@@ -71,6 +75,10 @@ impl Templates {
         let (mut sources, mut problems) = (own_files(), Vec::new());
         if let Some(folder) = folder {
             replace_files(&mut sources, folder, &mut problems);
+        }
+        for part in PARTS {
+            let english = sources.get(&in_folder(Language::English, part)).cloned().unwrap_or_default();
+            sources.insert(part.to_owned(), english);
         }
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -120,49 +128,58 @@ impl Templates {
         Ok(Rendered {
             subject: Line::new(&render(&subject_template(language, kind))?),
             text: render(&text_file(language, kind))?,
-            html: render(&format!("{}/{}.html", language.tag(), kind.name()))?,
+            html: render(&in_folder(language, &format!("{}.html", kind.name())))?,
         })
     }
 }
 
 fn text_file(language: Language, kind: Kind) -> String {
-    format!("{}/{}.txt", language.tag(), kind.name())
+    in_folder(language, &format!("{}.txt", kind.name()))
 }
 
 fn subject_template(language: Language, kind: Kind) -> String {
-    format!("{}/{}.subject", language.tag(), kind.name())
+    in_folder(language, &format!("{}.subject", kind.name()))
+}
+
+fn in_folder(language: Language, file: &str) -> String {
+    format!("{}/{file}", language.tag())
 }
 
 fn own_files() -> HashMap<String, String> {
     FILES.iter().map(|(name, source)| ((*name).to_owned(), (*source).to_owned())).collect()
 }
 
-/// Replaces templates by the files in the folders of the languages. There need not be all.
+/// Replaces templates by the files of the operator. There need not be all.
 fn replace_files(sources: &mut HashMap<String, String>, folder: &Path, problems: &mut Vec<String>) {
     for entry in entries(folder, problems) {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if Language::from_tag(&name).is_some() {
-            replace_files_of(sources, &name, &entry.path(), problems);
-        } else if !is_hidden(&name) {
-            let known = Language::ALL.map(Language::tag).join(", ");
-            problems.push(format!("{name} is no folder of a language; the languages are {known}"));
+        match Language::from_tag(&name) {
+            Some(language) => {
+                for entry in entries(&entry.path(), problems) {
+                    replace_file(sources, language, &entry, problems);
+                }
+            }
+            None => replace_file(sources, Language::English, &entry, problems),
         }
     }
 }
 
-fn replace_files_of(sources: &mut HashMap<String, String>, language: &str, folder: &Path, problems: &mut Vec<String>) {
-    for entry in entries(folder, problems) {
-        let file = entry.file_name().to_string_lossy().into_owned();
-        let name = format!("{language}/{file}");
-        match (sources.get_mut(&name), fs::read_to_string(entry.path())) {
-            (Some(source), Ok(text)) => *source = text,
-            (Some(_), Err(error)) => problems.push(format!("{name} cannot be read: {error}")),
-            (None, _) if is_hidden(&file) => {}
-            (None, _) => {
-                let mut known: Vec<&str> = FILES.iter().filter_map(|(name, _)| name.strip_prefix("en/")).collect();
-                known.sort_unstable();
-                problems.push(format!("{name} is no template; the templates are {}", known.join(", ")));
-            }
+fn replace_file(
+    sources: &mut HashMap<String, String>,
+    language: Language,
+    file: &fs::DirEntry,
+    problems: &mut Vec<String>,
+) {
+    let name = file.file_name().to_string_lossy().into_owned();
+    match (sources.get_mut(&in_folder(language, &name)), fs::read_to_string(file.path())) {
+        (Some(source), Ok(text)) => *source = text,
+        (Some(_), Err(error)) => problems.push(format!("{name} cannot be read: {error}")),
+        // Such as the hidden files of Kubernetes' volumes and of editors.
+        (None, _) if name.starts_with('.') => {}
+        (None, _) => {
+            let mut known: Vec<&str> = FILES.iter().filter_map(|(name, _)| name.strip_prefix("en/")).collect();
+            known.sort_unstable();
+            problems.push(format!("{name} is no template; the templates are {}", known.join(", ")));
         }
     }
 }
@@ -173,11 +190,6 @@ fn entries(folder: &Path, problems: &mut Vec<String>) -> Vec<fs::DirEntry> {
         problems.push(format!("{} cannot be read: {error}", folder.display()));
         Vec::new()
     })
-}
-
-/// Such as files of Kubernetes' volumes and of editors.
-fn is_hidden(name: &str) -> bool {
-    name.starts_with('.')
 }
 
 fn split_subject(text: &str) -> Option<(String, String)> {
@@ -226,13 +238,27 @@ mod tests {
 
     #[test]
     fn a_file_of_the_operator_replaces_one_template() {
-        let of_operator = folder(&[("en/order-received.txt", "Subject: {{ order.number }} - obrigado\n\nOlá\n")]);
+        for name in ["order-received.txt", "en/order-received.txt"] {
+            let of_operator = folder(&[(name, "Subject: {{ order.number }} - obrigado\n\nOlá\n")]);
+            let templates = Templates::load(Some(of_operator.path())).map_err(|problems| problems.join("\n")).unwrap();
+            let samples = content::samples(Language::English);
+            let mail = templates.render(&samples[0]).unwrap();
+            assert_eq!((mail.subject.as_str(), mail.text.trim()), ("S-10042 - obrigado", "Olá"));
+            assert!(mail.html.contains("S-10042"));
+            assert!(!templates.render(&samples[1]).unwrap().text.contains("Olá"));
+            let german = &content::samples(Language::German)[0];
+            assert!(templates.render(german).unwrap().text.contains("Danke"));
+        }
+    }
+
+    #[test]
+    fn templates_of_the_release_before_still_work() {
+        let page = "{% extends \"layout.html\" %}{% block content %}{% include \"order.html\" %}{% endblock %}";
+        let of_operator =
+            folder(&[("layout.html", "<p>Own</p>{% block content %}{% endblock %}"), ("order-received.html", page)]);
         let templates = Templates::load(Some(of_operator.path())).map_err(|problems| problems.join("\n")).unwrap();
-        let samples = content::samples(Language::English);
-        let mail = templates.render(&samples[0]).unwrap();
-        assert_eq!((mail.subject.as_str(), mail.text.trim()), ("S-10042 - obrigado", "Olá"));
-        assert!(mail.html.contains("S-10042"));
-        assert!(!templates.render(&samples[1]).unwrap().text.contains("Olá"));
+        let mail = templates.render(&content::samples(Language::English)[0]).unwrap();
+        assert!(mail.html.starts_with("<p>Own</p>") && mail.html.contains("S-10042"), "{}", mail.html);
     }
 
     #[test]
@@ -244,7 +270,8 @@ mod tests {
             ("de/verify-address.html", "{{ account.tokn }}", "de/verify-address.html"),
             ("en/parcel-sent.txt", "Subject: {{ ordr.number }}\n\n", "en/parcel-sent.subject"),
             ("en/orders.txt", "", "order-received.txt"),
-            ("order-received.txt", "", "no folder of a language"),
+            ("fr/order-received.txt", "", "fr is no template"),
+            ("orders.txt", "", "order-received.txt"),
         ] {
             let found = problems(&[(name, source)]);
             assert!(found.len() == 1 && found[0].contains(words), "{name}: {found:?}");

@@ -39,7 +39,7 @@ impl<'r> FromRequest<'r> for Client {
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
         let ClientNetwork(network) = ClientNetwork::of(request);
-        let ClientLanguage(language) = ClientLanguage::of(request);
+        let language = ClientLanguage::of(request).0.unwrap_or_default();
         let client = owner_of(request).await.map(|(owner, is_verified)| Self { owner, network, is_verified, language });
         guard_outcome(request, client)
     }

@@ -101,8 +101,8 @@ fn packages_of_images() -> Result<(), String> {
     if missing.is_empty() { Ok(()) } else { Err(format!(".dockerignore leaves out {}", missing.join(", "))) }
 }
 
-/// An operator sets what .env.example describes, so the compose file must pass it on. Errors: the
-/// variables that it does not pass on.
+/// An operator sets what .env.example describes, so the compose file must pass it on, to one
+/// service at least. Errors: the variables that it does not pass on.
 fn settings_of_compose() -> Result<(), String> {
     /// Set by the compose file and its images, or only of use elsewhere: several shops on one
     /// broker, tests, a fleet whose services are not on one network.

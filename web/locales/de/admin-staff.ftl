@@ -5,7 +5,8 @@ staff-lead = Wer für den Shop arbeitet, hat eine Rolle und handelt im eigenen N
 staff-role = Rolle
 staff-since = Konto seit
 staff-sign-in = Anmeldung mit
-staff-sign-in-password = Nur Passwort
+staff-sign-in-password = Passwort
+staff-sign-in-password-only = Nur Passwort
 staff-sign-in-code = Passwort und Code
 staff-sign-in-passkeys = { $count ->
     [one] 1 Passkey

@@ -62,7 +62,7 @@ checkout-available = { $count ->
     [0] { $name }: ausverkauft
    *[other] { $name }: nur noch { $count } Stück
 }
-checkout-discount-unavailable = Ihr Rabatt wurde soeben zum letzten Mal eingelöst. Es wurde nichts bestellt. Bitte prüfen Sie die neue Summe unten.
+checkout-discount-unavailable = Ihr Rabatt kann nicht mehr eingelöst werden. Es wurde nichts bestellt. Bitte prüfen Sie die neue Summe unten.
 checkout-under-way = { $minutes ->
     [one] Eine Bestellung dieses Warenkorbs wartet auf die Zahlung. Bezahlen oder stornieren Sie sie, oder warten Sie höchstens { $minutes } Minute.
    *[other] Eine Bestellung dieses Warenkorbs wartet auf die Zahlung. Bezahlen oder stornieren Sie sie, oder warten Sie höchstens { $minutes } Minuten.

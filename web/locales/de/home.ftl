@@ -2,7 +2,7 @@
 
 home-title = Willkommen bei { $shop }
 home-lead = Sehen Sie sich um, und bestellen Sie mit oder ohne Konto.
-home-description = { $shop }: gut gemachte Dinge von Menschen, die ihr Handwerk verstehen. Bestellen Sie als Gast oder mit Konto.
+home-description = Der Shop von { $shop }: Sehen Sie sich um, und bestellen Sie als Gast oder mit Konto.
 home-browse = Alle Produkte ansehen
 home-categories = Nach Kategorie stöbern
 home-new = Neu im Shop

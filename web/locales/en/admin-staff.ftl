@@ -5,7 +5,8 @@ staff-lead = Who works for the shop has a role, and acts in their own name: an o
 staff-role = Role
 staff-since = Account since
 staff-sign-in = Signs in with
-staff-sign-in-password = Password only
+staff-sign-in-password = Password
+staff-sign-in-password-only = Password only
 staff-sign-in-code = Password and code
 staff-sign-in-passkeys = { $count ->
     [one] 1 passkey

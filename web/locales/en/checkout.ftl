@@ -62,7 +62,7 @@ checkout-available = { $count ->
     [0] { $name }: out of stock
    *[other] { $name }: only { $count } left
 }
-checkout-discount-unavailable = The last use of your discount was taken just now. Nothing was ordered. Please check the new total below.
+checkout-discount-unavailable = Your discount cannot be used any more. Nothing was ordered. Please check the new total below.
 checkout-under-way = { $minutes ->
     [one] An order of this cart waits for its payment. Pay or cancel it, or wait for at most { $minutes } minute.
    *[other] An order of this cart waits for its payment. Pay or cancel it, or wait for at most { $minutes } minutes.

@@ -2,7 +2,7 @@
 
 home-title = Welcome to { $shop }
 home-lead = Have a look around, and order with or without an account.
-home-description = { $shop }: things that are well made, from people who know their craft. Order as a guest or with an account.
+home-description = The shop of { $shop }: look around, and order as a guest or with an account.
 home-browse = Browse all products
 home-categories = Shop by category
 home-new = New in the shop

@@ -1,5 +1,5 @@
-//! The pages of the people who run the shop, below `/admin`. Each needs a permission, which the
-//! services check again with each request.
+//! The pages of the people who run the shop, below `/admin`. Each needs a permission. The services
+//! check it again with each request that reads what is not public, or changes anything.
 
 mod dead_letters;
 mod discounts;
@@ -55,7 +55,7 @@ struct Admin {
     token: Token,
     role: Role,
     /// The e-mail address; `None` while `customer` does not answer. The role is then that of the
-    /// token, which `web` cannot verify: the services do, with each request.
+    /// token, which `web` cannot verify. A forged one shows empty forms and public data only.
     email: Option<String>,
 }
 

@@ -12,7 +12,8 @@ const HALF_LIFE: f64 = 10.0;
 /// do not come before those of visitors.
 const LIGHT_USE: f64 = 0.5;
 /// Seconds from which a network is heavy: 7 % of the time. A visitor with a request each second is
-/// heavy when one takes 70 ms to serve, a client that always has a request after a second.
+/// heavy when one takes 70 ms to serve. A client that always has a request under way is heavy after
+/// one second.
 const HEAVY_USE: f64 = 1.0;
 /// Seconds that count for a request while it is served, so that no network gets all permits at
 /// once.

@@ -1,7 +1,9 @@
 //! The mails about an order.
 
 use souk_contract::products::ProductId;
-use souk_contract::shopping::{OrderMail, OrderMailLine, OrderMailParcel, OrderMailSubject, OrderMailTax, Shop};
+use souk_contract::shopping::{
+    LateMoney, OrderMail, OrderMailLine, OrderMailParcel, OrderMailSubject, OrderMailTax, Shop,
+};
 use souk_types::Money;
 
 use super::{Order, OrderStatus};
@@ -44,16 +46,19 @@ impl Order {
             shipping_address: self.buyer.shipping_address().cloned(),
             parcel: self.parcel(subject),
             refund: self.refund_for_mail(subject),
-            may_be_charged: self.may_be_charged(),
+            late_money: Some(self.late_money()),
             shop,
         })
     }
 
-    /// Whether the customer may have lost money, or lose it later: a payment has failed for certain
-    /// only when the provider says so.
-    fn may_be_charged(&self) -> bool {
-        let status = self.payment_status();
-        status.is_some_and(|status| !matches!(status, PaymentStatus::Declined | PaymentStatus::Cancelled))
+    /// A payment has failed for certain only when the provider says so. An order that has expired
+    /// continues when its money arrives.
+    fn late_money(&self) -> LateMoney {
+        match self.payment_status() {
+            None | Some(PaymentStatus::Declined | PaymentStatus::Cancelled) => LateMoney::None,
+            Some(_) if self.has_expired() => LateMoney::Accepted,
+            Some(_) => LateMoney::Refunded,
+        }
     }
 
     pub(super) fn refund_for_mail(&self, subject: OrderMailSubject) -> Option<(Money, String)> {
@@ -80,22 +85,34 @@ impl Order {
 
 #[cfg(test)]
 mod tests {
+    use souk_types::{Error, Timestamp};
+
+    use super::super::Reason;
     use super::super::tests::{apply, in_state, report};
     use super::*;
     use crate::domain::payment::report::ProviderStatus;
 
     #[test]
-    fn a_payment_has_failed_for_certain_when_the_provider_says_so() {
-        let table = [
-            (ProviderStatus::Processing, true),
-            (ProviderStatus::Authorized, true),
-            (ProviderStatus::Declined, false),
-            (ProviderStatus::Cancelled, false),
-        ];
-        for (status, may_be_charged) in table {
+    fn money_that_arrives_late_is_accepted_only_for_an_order_that_continues_when_paid_late() {
+        let expire = |order: &mut Order| order.expire_reservation(Timestamp::now()).unwrap();
+        let reject = |order: &mut Order| {
+            let refusal = Error::conflict("payment-refused", "refused");
+            order.reject(refusal, Reason::PaymentRefused, true, Timestamp::now()).unwrap();
+        };
+        let none = |_: &mut Order| {};
+        for (case, status, end, expected) in [
+            ("expired", None, &expire as &dyn Fn(&mut Order), LateMoney::Accepted),
+            ("expired in progress", Some(ProviderStatus::Processing), &expire, LateMoney::Accepted),
+            ("refused", None, &reject, LateMoney::Refunded),
+            ("declined", Some(ProviderStatus::Declined), &none, LateMoney::None),
+            ("cancelled", Some(ProviderStatus::Cancelled), &none, LateMoney::None),
+        ] {
             let mut order = in_state(OrderStatus::Reserved);
-            apply(&mut order, &report(status));
-            assert_eq!(order.may_be_charged(), may_be_charged, "{status:?}");
+            if let Some(status) = status {
+                apply(&mut order, &report(status));
+            }
+            end(&mut order);
+            assert_eq!(order.late_money(), expected, "{case}");
         }
     }
 }

@@ -226,7 +226,9 @@ impl Order {
         }
     }
 
-    fn has_expired(&self) -> bool {
+    /// Whether the order ended because its payment did not arrive in time. A payment that arrives
+    /// nevertheless makes it paid.
+    pub(super) fn has_expired(&self) -> bool {
         self.history.last().is_some_and(|change| change.reason == Some(Reason::ReservationExpired))
     }
 }

@@ -1,6 +1,6 @@
 //! A service is away: each page shows what it still can, and says in one line what it cannot.
 
-use journeys::{Customer, Product, Response, TestFleet, Visitor};
+use journeys::{Customer, Product, Response, TestFleet, Visitor, forgery};
 
 use crate::support::new_plentiful_product;
 
@@ -94,14 +94,22 @@ async fn pages_go_on_without_customer() {
     // Staff go on packing. What only `customer` could allow is away.
     staff.open("/en/admin").await.expect_status(200).expect_text(&scene.number);
     staff.open("/en/admin/products").await.expect_status(200).expect_text(&scene.tea.name);
-    let order = scene.order.replace("/order/", "/admin/orders/");
-    let page = staff.open(&order).await.expect_status(200).expect_text(&scene.number);
+    let order_path = scene.order.replace("/en/order/", "/orders/");
+    let page = staff.open(&format!("/en/admin{order_path}")).await.expect_status(200).expect_text(&scene.number);
     let sent = staff.send_form(&page.form("/ship")).await.expect_status(200);
     sent.expect_text("The parcel is recorded.");
     for path in ["/en/admin/system", "/en/admin/dead-letters", "/en/admin/staff"] {
         staff.open(path).await.expect_status(503).expect_text("This part of the shop is down");
     }
     scene.open("/en/admin/orders", 403).await;
+    // A forged role, which nobody but the services can refuse now.
+    let forger = scene.fleet.visitor();
+    for path in ["", "/orders", "/mails", "/settings", "/staff", "/system", "/dead-letters", order_path.as_str()] {
+        forger.set_cookie("access", &forgery::promoted(scene.ana.token()));
+        let page = forger.open(&format!("/en/admin{path}")).await;
+        let is_refused = page.status == 503 || page.address().contains("/account/sign-in");
+        assert!(is_refused && !page.has_text(&scene.number), "{path}: {page}");
+    }
 
     // A form keeps what was typed.
     let form = sign_in.form("/sign-in");

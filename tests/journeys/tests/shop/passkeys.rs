@@ -170,5 +170,5 @@ async fn admins_see_who_of_the_staff_has_a_passkey() {
     let given = shop.admin().await.request(Method::POST, "/customer/staff").json(role).await.expect_status(200);
     assert_eq!((&given["passkeys"], &given["totp_active"]), (&json!(1), &json!(false)));
     let page = shop.admin_visitor().await.open("/en/admin/staff").await.expect_status(200);
-    page.expect_text(&ana.email).expect_text("Password only; 1 passkey");
+    page.expect_text(&ana.email).expect_text("Password; 1 passkey");
 }

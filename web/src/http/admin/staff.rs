@@ -152,7 +152,11 @@ async fn page(
 /// Names what an account signs in with. The password always works, and needs a code if the account
 /// has one.
 fn sign_in_ways(language: Language, account: &StaffAccount) -> String {
-    let password = if account.totp_active { Key("staff-sign-in-code") } else { Key("staff-sign-in-password") };
+    let password = match (account.totp_active, account.passkeys) {
+        (true, _) => Key("staff-sign-in-code"),
+        (false, 0) => Key("staff-sign-in-password-only"),
+        (false, _) => Key("staff-sign-in-password"),
+    };
     let password = language.text(password).to_string();
     if account.passkeys == 0 {
         return password;

@@ -13,6 +13,7 @@ use super::super::{Admin, Nav, Section};
 use super::LIST;
 use super::form::{self, fields, fill};
 use super::stock::StockView;
+use crate::api::Problem;
 use crate::api::admin_catalogue::EditedProduct;
 use crate::fields::{FormState, Kind};
 use crate::form::Form;
@@ -187,9 +188,13 @@ impl Edited {
         if of_product.is_some_and(Refused::is_conflict) {
             form = form.compare(visit, &fill(visit.language, &edited));
         }
-        let levels = levels.inspect_err(|problem| tracing::warn!(%problem, "the stock of a product cannot be read"));
+        let levels = match levels {
+            Ok(levels) => Some(levels),
+            Err(Problem::Unavailable) => None,
+            Err(problem) => return Err(problem.into()),
+        };
         let state = stock.unwrap_or_default();
-        let stock = levels.ok().map(|levels| StockView::new(visit, &path, levels, &state, stock_key, of_stock));
+        let stock = levels.map(|levels| StockView::new(visit, &path, levels, &state, stock_key, of_stock));
         let stored =
             Stored { shop_url: page.product_url(product), delete_url: visit.url(&format!("{path}/delete")), stock };
         let status = refused.as_ref().map_or(Status::Ok, |refused| refused.status);
