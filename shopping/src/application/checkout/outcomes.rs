@@ -56,7 +56,7 @@ pub(super) async fn record_retry(app: &App, id: OrderId, entry: LogEntry) {
     }
 }
 
-/// Records a failed attempt that nobody repeats but the admin who made it.
+/// Records a failed attempt of an admin. No job repeats it.
 pub(crate) async fn record_attempt(app: &App, id: OrderId, entry: LogEntry) {
     let record = move |order: &mut Order, _| {
         order.log(entry.clone());

@@ -102,7 +102,7 @@ async fn pages_go_on_without_customer() {
         staff.open(path).await.expect_status(503).expect_text("This part of the shop is down");
     }
     scene.open("/en/admin/orders", 403).await;
-    // A forged role, which nobody but the services can refuse now.
+    // A forged role. Only the services can refuse it now.
     let forger = scene.fleet.visitor();
     for path in ["", "/orders", "/mails", "/settings", "/staff", "/system", "/dead-letters", order_path.as_str()] {
         forger.set_cookie("access", &forgery::promoted(scene.ana.token()));

@@ -68,7 +68,7 @@ async fn a_rolling_upgrade_from_the_previous_release_and_its_migration_fail_no_r
 
     let tea = new_plentiful_product(&fleet).await;
     // A rate that two processors serve with debug builds, although one instance is away.
-    let load = Load::start(50, new_load_customers(&fleet).await, vec![tea]);
+    let load = Load::start(40, new_load_customers(&fleet).await, vec![tea]);
     load.wait_for_requests(REQUESTS).await;
     // First one instance of each service, so that all pairs of services meet in both releases.
     let (first, second): (Vec<&String>, Vec<&String>) = instances.iter().partition(|name| name.ends_with("-1"));
