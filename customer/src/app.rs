@@ -14,7 +14,7 @@ use crate::domain::account::Profile;
 use crate::domain::relying_party::RelyingParty;
 use crate::domain::session::Proof;
 use crate::domain::token_secret::MailKeys;
-use crate::options::StaffTotp;
+use crate::options::StaffSecondFactor;
 use crate::providers::attempts::Attempts;
 use crate::providers::export_slots::ExportSlots;
 use crate::providers::password_hasher::PasswordHasher;
@@ -39,7 +39,7 @@ pub struct App {
     pub(crate) key: Arc<SigningKey>,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) exports: ExportSlots,
-    pub(crate) staff_totp: StaffTotp,
+    pub(crate) staff_second_factor: StaffSecondFactor,
     /// The shop as passkeys know it; `None` in a shop without a domain name.
     pub(crate) relying_party: Option<Arc<RelyingParty>>,
 }
@@ -55,7 +55,9 @@ impl App {
     /// Whether the password alone does not give an account its role: staff without the second step,
     /// in a shop that requires it.
     pub(crate) fn lacks_second_step(&self, profile: &Profile) -> bool {
-        self.staff_totp == StaffTotp::Required && profile.role.is_staff() && !profile.second_step.is_active()
+        self.staff_second_factor == StaffSecondFactor::Required
+            && profile.role.is_staff()
+            && !profile.second_step.is_active()
     }
 
     /// Protects the role of staff who have passkeys and no second step: a session that was opened

@@ -57,7 +57,7 @@ impl App {
             erasure_progress: Arc::default(),
             hasher: PasswordHasher::new(),
             attempts: Arc::new(Attempts::new(limits, &options)),
-            staff_totp: options.staff_totp,
+            staff_second_factor: options.staff_second_factor,
             relying_party: options.relying_party.map(Arc::new),
             verifier: Arc::new(Verifier::from_keys(&key.public_keys())?),
             key: Arc::new(key),

@@ -16,21 +16,21 @@ pub struct Options {
     /// Attempts with a password of one account from all networks where it has not signed in before,
     /// and wrong ones from each where it has.
     pub(crate) attempts_per_account: PerMinute,
-    pub(crate) staff_totp: StaffTotp,
+    pub(crate) staff_second_factor: StaffSecondFactor,
     /// The shop as passkeys know it; `None` in a shop without a domain name.
     pub(crate) relying_party: Option<RelyingParty>,
 }
 
-/// Whether staff must sign in with a code of an authenticator app.
+/// Whether staff must sign in with a second factor: the code of an authenticator app, or a passkey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum StaffTotp {
+pub(crate) enum StaffSecondFactor {
     #[default]
     Optional,
     /// Without the second step, an account has no role.
     Required,
 }
 
-impl FromStr for StaffTotp {
+impl FromStr for StaffSecondFactor {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -46,23 +46,29 @@ impl Default for Options {
     /// Enough for an office behind one address, and for a person who has forgotten the password.
     fn default() -> Self {
         let (attempts_per_address, attempts_per_account) = (PerMinute::new(30), PerMinute::new(10));
-        Self { attempts_per_address, attempts_per_account, staff_totp: StaffTotp::default(), relying_party: None }
+        Self {
+            attempts_per_address,
+            attempts_per_account,
+            staff_second_factor: StaffSecondFactor::default(),
+            relying_party: None,
+        }
     }
 }
 
 impl Options {
-    /// Reads `ATTEMPTS_PER_ADDRESS`, `ATTEMPTS_PER_ACCOUNT`, `STAFF_TOTP` and `PUBLIC_URL`, and
-    /// collects problems. `public_url` is the address of a shop whose environment names none.
+    /// Reads `PASSWORD_ATTEMPTS_PER_MINUTE_PER_ADDRESS`, `PASSWORD_ATTEMPTS_PER_MINUTE_PER_ACCOUNT`,
+    /// `STAFF_SECOND_FACTOR` and `PUBLIC_URL`, and collects problems. `public_url` is the address of
+    /// a shop whose environment names none.
     pub fn read(environment: &mut Environment, public_url: Option<&str>) -> Self {
         let default = Self::default();
-        let per_address = environment.optional("ATTEMPTS_PER_ADDRESS");
-        let per_account = environment.optional("ATTEMPTS_PER_ACCOUNT");
+        let per_address = environment.optional("PASSWORD_ATTEMPTS_PER_MINUTE_PER_ADDRESS");
+        let per_account = environment.optional("PASSWORD_ATTEMPTS_PER_MINUTE_PER_ACCOUNT");
         let named: Option<HttpUrl> = environment.optional("PUBLIC_URL");
         let public_url = named.as_ref().map(HttpUrl::as_str).or(public_url);
         Self {
             attempts_per_address: per_address.unwrap_or(default.attempts_per_address),
             attempts_per_account: per_account.unwrap_or(default.attempts_per_account),
-            staff_totp: environment.optional("STAFF_TOTP").unwrap_or_default(),
+            staff_second_factor: environment.optional("STAFF_SECOND_FACTOR").unwrap_or_default(),
             relying_party: public_url.and_then(RelyingParty::at),
         }
     }

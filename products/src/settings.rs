@@ -23,13 +23,13 @@ impl Default for ImportLimits {
 }
 
 impl ImportLimits {
-    /// Reads `IMPORT_BYTES` and `IMPORT_ROWS`. The environment collects invalid values.
+    /// Reads `MAX_IMPORT_BYTES` and `MAX_IMPORT_ROWS`. The environment collects invalid values.
     pub fn read(environment: &mut Environment) -> Self {
         let default = Self::default();
         Self {
-            bytes: environment.optional("IMPORT_BYTES").map_or(default.bytes, |UpTo(bytes): UpTo<MAX_BYTES>| bytes),
+            bytes: environment.optional("MAX_IMPORT_BYTES").map_or(default.bytes, |UpTo(bytes): UpTo<MAX_BYTES>| bytes),
             rows: environment
-                .optional("IMPORT_ROWS")
+                .optional("MAX_IMPORT_ROWS")
                 .and_then(|UpTo(rows): UpTo<{ MAX_ROWS as u64 }>| usize::try_from(rows).ok())
                 .unwrap_or(default.rows),
         }
@@ -61,9 +61,9 @@ mod tests {
         let default = ImportLimits::default();
         let lower = ImportLimits { bytes: 8_388_608, rows: 60_000 };
         assert_eq!(read(&[]), (default, 0));
-        assert_eq!(read(&[("IMPORT_BYTES", "8388608"), ("IMPORT_ROWS", "60000")]), (lower, 0));
-        assert_eq!(read(&[("IMPORT_ROWS", "200000")]), (default, 0));
-        assert_eq!(read(&[("IMPORT_ROWS", "200001")]), (default, 1));
-        assert_eq!(read(&[("IMPORT_BYTES", "0"), ("IMPORT_ROWS", "many")]), (default, 2));
+        assert_eq!(read(&[("MAX_IMPORT_BYTES", "8388608"), ("MAX_IMPORT_ROWS", "60000")]), (lower, 0));
+        assert_eq!(read(&[("MAX_IMPORT_ROWS", "200000")]), (default, 0));
+        assert_eq!(read(&[("MAX_IMPORT_ROWS", "200001")]), (default, 1));
+        assert_eq!(read(&[("MAX_IMPORT_BYTES", "0"), ("MAX_IMPORT_ROWS", "many")]), (default, 2));
     }
 }

@@ -30,10 +30,10 @@ const DEFAULT_GUEST_ORDERS_PER_MINUTE: PerMinute = PerMinute::new(30);
 const DEFAULT_GUEST_CARTS_PER_MINUTE: PerMinute = PerMinute::new(120);
 /// A checkout asks for several quotes.
 const DEFAULT_VAT_CHECKS_PER_MINUTE: PerMinute = PerMinute::new(60);
-const DEFAULT_ORDER_PIECES: u32 = 1_000;
+const DEFAULT_MAX_PIECES_PER_ORDER: u32 = 1_000;
 /// A network may be an office, or the customers of a mobile provider.
-const DEFAULT_UNVERIFIED_PIECES: u32 = 200;
-const DEFAULT_UNPAID_ORDERS: usize = 5;
+const DEFAULT_MAX_UNVERIFIED_PIECES: u32 = 200;
+const DEFAULT_MAX_UNPAID_ORDERS: usize = 5;
 
 /// The settings of the service.
 #[derive(Debug, Clone)]
@@ -64,10 +64,10 @@ impl RateOptions {
     fn read(environment: &mut Environment) -> Self {
         let mut rate = |name, default| environment.optional(name).unwrap_or(default);
         Self {
-            orders: rate("ORDERS_PER_MINUTE", DEFAULT_ORDERS_PER_MINUTE),
-            guest_orders: rate("GUEST_ORDERS_PER_MINUTE", DEFAULT_GUEST_ORDERS_PER_MINUTE),
-            guest_carts: rate("GUEST_CARTS_PER_MINUTE", DEFAULT_GUEST_CARTS_PER_MINUTE),
-            vat_checks: rate("VAT_CHECKS_PER_MINUTE", DEFAULT_VAT_CHECKS_PER_MINUTE),
+            orders: rate("ORDERS_PER_MINUTE_PER_CUSTOMER", DEFAULT_ORDERS_PER_MINUTE),
+            guest_orders: rate("GUEST_ORDERS_PER_MINUTE_PER_ADDRESS", DEFAULT_GUEST_ORDERS_PER_MINUTE),
+            guest_carts: rate("GUEST_CARTS_PER_MINUTE_PER_ADDRESS", DEFAULT_GUEST_CARTS_PER_MINUTE),
+            vat_checks: rate("VAT_CHECKS_PER_MINUTE_PER_ADDRESS", DEFAULT_VAT_CHECKS_PER_MINUTE),
         }
     }
 }
@@ -121,14 +121,14 @@ fn read_limits(environment: &mut Environment) -> CheckoutLimits {
         environment.add_problem("SCARCE_RESERVATION_SECONDS must not be more than RESERVATION_SECONDS");
     }
     let scarce = scarce.map_or(DEFAULT_SCARCE_RESERVATION_TIME, |time| time.0);
-    let pieces: Option<NonZeroU32> = environment.optional("ORDER_PIECES");
-    let unverified_pieces: Option<NonZeroU32> = environment.optional("UNVERIFIED_PIECES");
-    let unpaid_orders: Option<NonZeroU32> = environment.optional("UNPAID_ORDERS");
+    let pieces: Option<NonZeroU32> = environment.optional("MAX_PIECES_PER_ORDER");
+    let unverified_pieces: Option<NonZeroU32> = environment.optional("MAX_UNVERIFIED_PIECES_PER_ADDRESS");
+    let unpaid_orders: Option<NonZeroU32> = environment.optional("MAX_UNPAID_ORDERS_PER_CUSTOMER");
     CheckoutLimits {
-        pieces: pieces.map_or(DEFAULT_ORDER_PIECES, NonZeroU32::get),
-        unverified_pieces: unverified_pieces.map_or(DEFAULT_UNVERIFIED_PIECES, NonZeroU32::get),
+        pieces: pieces.map_or(DEFAULT_MAX_PIECES_PER_ORDER, NonZeroU32::get),
+        unverified_pieces: unverified_pieces.map_or(DEFAULT_MAX_UNVERIFIED_PIECES, NonZeroU32::get),
         unpaid_orders: unpaid_orders
-            .map_or(DEFAULT_UNPAID_ORDERS, |most| usize::try_from(most.get()).unwrap_or(usize::MAX)),
+            .map_or(DEFAULT_MAX_UNPAID_ORDERS, |most| usize::try_from(most.get()).unwrap_or(usize::MAX)),
         reservation_time,
         scarce_reservation_time: scarce.min(reservation_time),
     }
@@ -228,8 +228,16 @@ mod tests {
             (vec![DEMO, ("RESERVATION_SECONDS", "0")], 1),
             (vec![DEMO, ("RESERVATION_SECONDS", "86401")], 1),
             (vec![DEMO, ("RESERVATION_SECONDS", "60"), ("SCARCE_RESERVATION_SECONDS", "61")], 1),
-            (vec![DEMO, ("ORDERS_PER_MINUTE", "0"), ("ORDER_PIECES", "-1"), ("UNPAID_ORDERS", "many")], 3),
-            (vec![DEMO, ("UNVERIFIED_PIECES", "0")], 1),
+            (
+                vec![
+                    DEMO,
+                    ("ORDERS_PER_MINUTE_PER_CUSTOMER", "0"),
+                    ("MAX_PIECES_PER_ORDER", "-1"),
+                    ("MAX_UNPAID_ORDERS_PER_CUSTOMER", "many"),
+                ],
+                3,
+            ),
+            (vec![DEMO, ("MAX_UNVERIFIED_PIECES_PER_ADDRESS", "0")], 1),
         ] {
             let mut environment = Environment::from_pairs(variables.clone());
             Options::read(&mut environment, None);

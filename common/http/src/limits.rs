@@ -39,10 +39,10 @@ const REQUEST_BURST_SECONDS: u32 = 10;
 pub struct RequestLimit(RateLimiter<Network>);
 
 impl RequestLimit {
-    /// Reads `REQUESTS_PER_ADDRESS`, and collects problems.
+    /// Reads `REQUESTS_PER_MINUTE_PER_ADDRESS`, and collects problems.
     #[must_use]
     pub fn read_rate(environment: &mut Environment) -> PerMinute {
-        let rate: Option<PerMinute> = environment.optional("REQUESTS_PER_ADDRESS");
+        let rate: Option<PerMinute> = environment.optional("REQUESTS_PER_MINUTE_PER_ADDRESS");
         rate.unwrap_or(DEFAULT_REQUESTS_PER_ADDRESS).with_burst_of_seconds(REQUEST_BURST_SECONDS)
     }
 

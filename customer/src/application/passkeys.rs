@@ -176,12 +176,16 @@ pub(crate) mod tests {
     use crate::domain::passkey::tests::{ORIGIN, shop};
     use crate::domain::totp::tests::code_of;
     use crate::jobs;
-    use crate::options::{Options, StaffTotp};
+    use crate::options::{Options, StaffSecondFactor};
     use crate::testing::{PASSWORD, ana, by_password, home, latest_token, sent_mails, start_with};
 
     /// Starts a shop that has passkeys, and requires a second step of its staff.
     pub(crate) fn start() -> (App, TempDir) {
-        start_with(Options { relying_party: Some(shop()), staff_totp: StaffTotp::Required, ..Options::default() })
+        start_with(Options {
+            relying_party: Some(shop()),
+            staff_second_factor: StaffSecondFactor::Required,
+            ..Options::default()
+        })
     }
 
     fn proof(current: &str, code: Option<StepCode>) -> FreshProof {

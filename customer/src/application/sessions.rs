@@ -169,7 +169,7 @@ mod tests {
     use crate::application::operator;
     use crate::domain::token_secret::TokenSecret;
     use crate::domain::totp::tests::code_of;
-    use crate::options::{Options, StaffTotp};
+    use crate::options::{Options, StaffSecondFactor};
     use crate::testing::{PASSWORD, ana, home, start, start_with};
 
     fn credentials(email: &str, password: &str) -> Credentials {
@@ -308,7 +308,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_shop_may_require_the_second_step_of_its_staff() {
-        let (app, _directory) = start_with(Options { staff_totp: StaffTotp::Required, ..Options::default() });
+        let (app, _directory) =
+            start_with(Options { staff_second_factor: StaffSecondFactor::Required, ..Options::default() });
         ana(&app).await;
         operator::set_role(&app.database, &"ana@example.com".parse().unwrap(), Role::Orders).await.unwrap();
         let role = async || app.verifier.verify(&signed_in(&app).await.access_token).await.unwrap().role;

@@ -90,17 +90,12 @@ const UNSET: &[&str] = &[
     "ADDRESS",
     "AMQP_PREFIX",
     "AMQP_URL",
-    "ATTEMPTS_PER_ACCOUNT",
-    "ATTEMPTS_PER_ADDRESS",
     "CORS_ORIGINS",
     "DATABASE",
     "DEMO_CATALOGUE",
     "ENVIRONMENT",
-    "GUEST_CARTS_PER_MINUTE",
-    "GUEST_ORDERS_PER_MINUTE",
-    "UNVERIFIED_PIECES",
-    "IMPORT_BYTES",
-    "IMPORT_ROWS",
+    "GUEST_CARTS_PER_MINUTE_PER_ADDRESS",
+    "GUEST_ORDERS_PER_MINUTE_PER_ADDRESS",
     "INSTANCE",
     "JWKS_URL",
     "LEGAL_PAGES",
@@ -109,14 +104,20 @@ const UNSET: &[&str] = &[
     "MAIL_DIRECTORY",
     "MAIL_FROM",
     "MAIL_TEMPLATES",
+    "MAX_IMPORT_BYTES",
+    "MAX_IMPORT_ROWS",
+    "MAX_PIECES_PER_ORDER",
+    "MAX_UNPAID_ORDERS_PER_CUSTOMER",
+    "MAX_UNVERIFIED_PIECES_PER_ADDRESS",
     "MONGODB_URI",
-    "ORDERS_PER_MINUTE",
-    "ORDER_PIECES",
+    "ORDERS_PER_MINUTE_PER_CUSTOMER",
+    "PASSWORD_ATTEMPTS_PER_MINUTE_PER_ACCOUNT",
+    "PASSWORD_ATTEMPTS_PER_MINUTE_PER_ADDRESS",
     "PAYMENT_METHODS",
     "PORT",
     "PUBLIC_URL",
     "RELEASE",
-    "REQUESTS_PER_ADDRESS",
+    "REQUESTS_PER_MINUTE_PER_ADDRESS",
     "RESERVATION_SECONDS",
     "SCARCE_RESERVATION_SECONDS",
     "SENTRY_DSN",
@@ -126,28 +127,27 @@ const UNSET: &[&str] = &[
     "SMTP_URL",
     "SMTP_USERNAME",
     "SOUK_FAILPOINT",
-    "STAFF_TOTP",
+    "STAFF_SECOND_FACTOR",
     "STRIPE_PUBLISHABLE_KEY",
     "STRIPE_RETURN_URL",
     "STRIPE_SECRET_KEY",
     "STRIPE_URL",
     "STRIPE_WEBHOOK_SECRET",
     "TRUSTED_PROXIES",
-    "UNPAID_ORDERS",
-    "VAT_CHECKS_PER_MINUTE",
+    "VAT_CHECKS_PER_MINUTE_PER_ADDRESS",
     "VIES_URL",
 ];
 
 /// Variables for rates that no test, benchmark or load generator reaches: all their clients have
 /// one address, and their customers order often.
 pub const UNLIMITED_RATES: [(&str, &str); 7] = [
-    ("ATTEMPTS_PER_ADDRESS", UNLIMITED),
-    ("GUEST_CARTS_PER_MINUTE", UNLIMITED),
-    ("GUEST_ORDERS_PER_MINUTE", UNLIMITED),
-    ("UNVERIFIED_PIECES", UNLIMITED),
-    ("ORDERS_PER_MINUTE", UNLIMITED),
-    ("REQUESTS_PER_ADDRESS", UNLIMITED),
-    ("VAT_CHECKS_PER_MINUTE", UNLIMITED),
+    ("PASSWORD_ATTEMPTS_PER_MINUTE_PER_ADDRESS", UNLIMITED),
+    ("GUEST_CARTS_PER_MINUTE_PER_ADDRESS", UNLIMITED),
+    ("GUEST_ORDERS_PER_MINUTE_PER_ADDRESS", UNLIMITED),
+    ("MAX_UNVERIFIED_PIECES_PER_ADDRESS", UNLIMITED),
+    ("ORDERS_PER_MINUTE_PER_CUSTOMER", UNLIMITED),
+    ("REQUESTS_PER_MINUTE_PER_ADDRESS", UNLIMITED),
+    ("VAT_CHECKS_PER_MINUTE_PER_ADDRESS", UNLIMITED),
 ];
 
 const UNLIMITED: &str = "4294967295";
@@ -225,7 +225,8 @@ impl Instance<'_> {
         match self.service {
             Service::Customer => {
                 program = program.variable("SIGNING_KEY_FILE", self.signing_key);
-                program = program.variable("ATTEMPTS_PER_ADDRESS", self.attempts_per_address.to_string());
+                program =
+                    program.variable("PASSWORD_ATTEMPTS_PER_MINUTE_PER_ADDRESS", self.attempts_per_address.to_string());
                 program = program.variable("PUBLIC_URL", self.public_url);
             }
             Service::Products => program = program.variable("DEMO_CATALOGUE", self.demo_catalogue.to_string()),

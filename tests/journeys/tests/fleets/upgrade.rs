@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use fleet::{Service, UNLIMITED_RATES};
 use journeys::{CommandOutput, Load, Outcome, TestFleet};
 
 use crate::support::{ALL_SERVICES, SERVICES, STOP_TIMEOUT, new_load_customers, new_plentiful_product};
@@ -11,6 +12,18 @@ use crate::support::{ALL_SERVICES, SERVICES, STOP_TIMEOUT, new_load_customers, n
 const REQUESTS: usize = 400;
 /// Every twelfth request is an order; some meet an empty cart or an order under way.
 const MIN_ORDERS: usize = 4 * REQUESTS / 24;
+
+/// The names of the variables for rate limits in the previous release.
+const FORMER_RATES: [&str; 4] =
+    ["ATTEMPTS_PER_ADDRESS", "ORDERS_PER_MINUTE", "REQUESTS_PER_ADDRESS", "UNVERIFIED_PIECES"];
+
+/// Sets the variables of the previous release as well, as an operator does until the upgrade ends.
+fn add_former_rates(options: &mut fleet::Options) {
+    let (_, unlimited) = UNLIMITED_RATES[0];
+    for service in Service::ALL {
+        options.environment.extend(FORMER_RATES.map(|name| (service, name.to_owned(), unlimited.to_owned())));
+    }
+}
 
 /// Replaces the program of an instance as a deployment does.
 async fn replace(fleet: &TestFleet, instance: &str, programs: &Path) {
@@ -58,7 +71,7 @@ async fn a_rolling_upgrade_from_the_previous_release_and_its_migration_fail_no_r
     let previous = std::env::var_os("SOUK_PREVIOUS").map(PathBuf::from);
     let previous = previous.expect("SOUK_PREVIOUS is not set: the folder of the programs of the previous release");
     let new = fleet::target_dir().join("debug");
-    let fleet = TestFleet::prepare().await;
+    let fleet = TestFleet::prepare_with(add_former_rates).await;
     let instances: Vec<String> = ALL_SERVICES.iter().flat_map(|service| fleet.instances(service)).collect();
     for instance in &instances {
         fleet.use_programs_of(instance, &previous).await;

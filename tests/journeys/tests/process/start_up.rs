@@ -258,7 +258,7 @@ async fn the_root_is_json_for_a_program() {
 
 #[tokio::test]
 async fn import_limits_are_configurable() {
-    let shop = TestShop::start_in(&["--no-demo"], &[("IMPORT_BYTES", "100"), ("IMPORT_ROWS", "2")]).await;
+    let shop = TestShop::start_in(&["--no-demo"], &[("MAX_IMPORT_BYTES", "100"), ("MAX_IMPORT_ROWS", "2")]).await;
     let admin = shop.admin().await;
     let import =
         async |file: &str| admin.import_products("text/csv", file, &[("category", "Tea"), ("available", "1")]).await;
