@@ -6,7 +6,7 @@ use souk_contract::shopping::OrderId;
 use souk_types::{Email, EntityTag, Error, Page, Paging, Precondition, Result};
 
 use crate::App;
-use crate::domain::discount::{Discount, DiscountId, Limit, Reason, Terms, TermsPatch};
+use crate::domain::discount::{Discount, DiscountId, DiscountRefusal, Limit, Terms, TermsPatch};
 use crate::domain::discount_use::{CustomerKey, UsesKey};
 use crate::domain::order::Order;
 use crate::domain::owner::Owner;
@@ -97,14 +97,14 @@ fn code_used(error: Error) -> Error {
 
 /// The buyer whose uses of a discount are counted: an account, or the e-mail address of a guest.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Buyer<'b> {
+pub(crate) struct DiscountUser<'b> {
     pub(crate) customer: Option<CustomerId>,
     pub(crate) email: Option<&'b Email>,
     /// The order, once it is stored. It may have a use.
     pub(crate) order: Option<OrderId>,
 }
 
-impl<'b> Buyer<'b> {
+impl<'b> DiscountUser<'b> {
     pub(crate) fn of(order: &'b Order) -> Self {
         let customer = order.placed_by().and_then(Owner::customer);
         Self { customer, email: order.buyer().email(), order: Some(order.id) }
@@ -112,21 +112,26 @@ impl<'b> Buyer<'b> {
 }
 
 /// A counter of uses, and the reason for which a discount does not apply when none is left.
-type Counter = (UsesKey, Limit, Reason);
+type Counter = (UsesKey, Limit, DiscountRefusal);
 
 /// Returns the counters of a discount: of this buyer, and of all.
-fn counters(id: DiscountId, of_customer: Option<Limit>, in_all: Option<Limit>, buyer: Buyer<'_>) -> Vec<Counter> {
+fn counters(
+    id: DiscountId,
+    of_customer: Option<Limit>,
+    in_all: Option<Limit>,
+    buyer: DiscountUser<'_>,
+) -> Vec<Counter> {
     let customer = CustomerKey::of(buyer.customer, buyer.email);
     let of_customer = of_customer
         .zip(customer)
-        .map(|(limit, customer)| (UsesKey::of_customer(id, customer), limit, Reason::CustomerLimitReached));
-    let in_all = in_all.map(|limit| (UsesKey::in_all(id), limit, Reason::LimitReached));
+        .map(|(limit, customer)| (UsesKey::of_customer(id, customer), limit, DiscountRefusal::CustomerLimitReached));
+    let in_all = in_all.map(|limit| (UsesKey::in_all(id), limit, DiscountRefusal::LimitReached));
     of_customer.into_iter().chain(in_all).collect()
 }
 
 /// Returns the counters of which an order takes a use: those that its quote names, and those that
 /// the discount has now. An admin may remove a limit, or the discount, while an order is under way.
-fn counters_of_quote(shop: &ShopDocuments, quote: &Quote, buyer: Buyer<'_>) -> Vec<Counter> {
+fn counters_of_quote(shop: &ShopDocuments, quote: &Quote, buyer: DiscountUser<'_>) -> Vec<Counter> {
     let counters = |(id, quoted): (DiscountId, &QuoteDiscount)| {
         let terms = shop.discount(id).map(|discount| &discount.terms);
         let limit = |now: Option<Limit>, is_quoted: bool| now.or(is_quoted.then_some(Limit::LARGEST));
@@ -141,9 +146,9 @@ fn counters_of_quote(shop: &ShopDocuments, quote: &Quote, buyer: Buyer<'_>) -> V
 pub(super) async fn exhausted(
     app: &App,
     shop: &ShopDocuments,
-    buyer: Buyer<'_>,
+    buyer: DiscountUser<'_>,
     is_wanted: impl Fn(&Discount) -> bool,
-) -> Result<Vec<(DiscountId, Reason)>> {
+) -> Result<Vec<(DiscountId, DiscountRefusal)>> {
     let mut exhausted = Vec::new();
     for discount in shop.discounts.iter().filter(|discount| discount.is_limited() && is_wanted(discount)) {
         let Terms { per_customer, limit, .. } = discount.terms;
@@ -161,7 +166,7 @@ pub(super) async fn exhausted(
 /// order that ends unpaid must [`release`] its claims.
 ///
 /// Errors: `discount-unavailable` when all uses are taken. Then the order has no claim.
-pub(crate) async fn claim(app: &App, order: OrderId, quote: &Quote, buyer: Buyer<'_>) -> Result<()> {
+pub(crate) async fn claim(app: &App, order: OrderId, quote: &Quote, buyer: DiscountUser<'_>) -> Result<()> {
     let shop = app.shop().await?;
     for (key, limit, reason) in counters_of_quote(&shop, quote, buyer) {
         if !app.store.discount_uses.claim(key, order, limit).await? {
@@ -173,7 +178,7 @@ pub(crate) async fn claim(app: &App, order: OrderId, quote: &Quote, buyer: Buyer
 }
 
 /// Makes the claims of a confirmed order final. Repeated, it changes nothing.
-pub(crate) async fn confirm(app: &App, order: OrderId, quote: &Quote, buyer: Buyer<'_>) -> Result<()> {
+pub(crate) async fn confirm(app: &App, order: OrderId, quote: &Quote, buyer: DiscountUser<'_>) -> Result<()> {
     for key in keys(app, quote, buyer).await? {
         app.store.discount_uses.confirm(key, order).await?;
     }
@@ -181,19 +186,19 @@ pub(crate) async fn confirm(app: &App, order: OrderId, quote: &Quote, buyer: Buy
 }
 
 /// Gives up the claims of an order that ended unpaid. Repeated, it changes nothing.
-pub(crate) async fn release(app: &App, order: OrderId, quote: &Quote, buyer: Buyer<'_>) -> Result<()> {
+pub(crate) async fn release(app: &App, order: OrderId, quote: &Quote, buyer: DiscountUser<'_>) -> Result<()> {
     for key in keys(app, quote, buyer).await? {
         app.store.discount_uses.release(key, order).await?;
     }
     Ok(())
 }
 
-async fn keys(app: &App, quote: &Quote, buyer: Buyer<'_>) -> Result<Vec<UsesKey>> {
+async fn keys(app: &App, quote: &Quote, buyer: DiscountUser<'_>) -> Result<Vec<UsesKey>> {
     let shop = app.shop().await?;
     Ok(counters_of_quote(&shop, quote, buyer).into_iter().map(|(key, _, _)| key).collect())
 }
 
-fn unavailable(discount: Option<&Discount>, reason: Reason) -> Error {
+fn unavailable(discount: Option<&Discount>, reason: DiscountRefusal) -> Error {
     let code = discount.and_then(|discount| discount.terms.code.as_ref());
     let name = code.map_or_else(|| "An automatic discount".to_owned(), |code| format!("The code {code}"));
     let why = reason.text();
@@ -252,7 +257,7 @@ mod tests {
         ] {
             let quote = Quote { discounts: vec![quoted], ..quote_of(money(0)) };
             let email = "ana@example.com".parse().unwrap();
-            let buyer = Buyer { customer: None, email: Some(&email), order: None };
+            let buyer = DiscountUser { customer: None, email: Some(&email), order: None };
             let counters = counters_of_quote(&shop, &quote, buyer);
             assert!(counters.iter().all(|(key, _, _)| key.discount() == id), "{case}");
             let found: Vec<u32> = counters.iter().map(|(_, limit, _)| limit.get()).collect();

@@ -7,8 +7,8 @@ use souk_types::{IdempotencyKey, Result, Timestamp};
 
 use super::order_log;
 use crate::App;
-use crate::domain::order::note::NoteText;
 use crate::domain::order::shipment::{NewShipment, Shipped};
+use crate::domain::order::staff_note::NoteText;
 use crate::domain::order::{Order, OrderView};
 
 /// An order, and whether an earlier request with the same key has done the work.

@@ -43,7 +43,7 @@ pub struct OrderRecord {
     /// Whether it was ever confirmed.
     pub was_confirmed: bool,
     /// Whether the background job still has to process it.
-    pub is_in_progress: bool,
+    pub has_open_work: bool,
     /// Whether the order claims its cart, which only one order may do. An order that is paid late
     /// claims none, because the customer may have placed another one meanwhile.
     pub claims_cart: bool,
@@ -148,8 +148,8 @@ impl From<&Order> for OrderRecord {
             key: order.key().map(ToString::to_string),
             status: order.status(),
             was_confirmed: order.was_confirmed(),
-            is_in_progress: order.is_in_progress(),
-            claims_cart: order.status().is_under_way() && !order.is_paid_late(),
+            has_open_work: order.has_open_work(),
+            claims_cart: order.status().is_in_checkout() && !order.is_paid_late(),
             lines: order.lines(),
             are_pieces_consistent: order.are_pieces_consistent(),
             quote_problem: order.quote().contradiction(),

@@ -5,9 +5,9 @@ use souk_types::{Network, Result, Timestamp};
 
 use super::cart::{self, CartOwner};
 use super::catalogue;
-use super::discounts::{self, Buyer};
+use super::discounts::{self, DiscountUser};
 use crate::App;
-use crate::domain::discount::{Discount, DiscountId, Reason};
+use crate::domain::discount::{Discount, DiscountId, DiscountRefusal};
 use crate::domain::order::Order;
 use crate::domain::quote::{self, Item, Quote, QuoteInput, QuoteRequest};
 use crate::domain::settings::ReverseCharge;
@@ -38,7 +38,7 @@ pub(crate) async fn of_items(
 ) -> Result<Quote> {
     let shop = app.shop().await?;
     let vat_check = check_vat_number(app, shop.settings.reverse_charge, &request).await?;
-    let buyer = Buyer { customer, email: request.email.as_ref(), order: None };
+    let buyer = DiscountUser { customer, email: request.email.as_ref(), order: None };
     let exhausted = exhausted(app, &shop, buyer, &request).await?;
     let input = QuoteInput { items, request, has_account: customer.is_some(), vat_check, exhausted };
     quote::quote(&input, &shop, Timestamp::now())
@@ -47,7 +47,7 @@ pub(crate) async fn of_items(
 /// Returns the price of the products of a stored order, whose VAT number is checked. Errors: those
 /// of [`quote::quote`].
 pub(crate) async fn of_order(app: &App, order: &Order, items: Vec<Item>) -> Result<Quote> {
-    let (shop, buyer) = (app.shop().await?, Buyer::of(order));
+    let (shop, buyer) = (app.shop().await?, DiscountUser::of(order));
     let request = order.buyer().request.clone();
     let exhausted = exhausted(app, &shop, buyer, &request).await?;
     let vat_check = order.quote().tax_basis.vat_number;
@@ -58,9 +58,9 @@ pub(crate) async fn of_order(app: &App, order: &Order, items: Vec<Item>) -> Resu
 async fn exhausted(
     app: &App,
     shop: &ShopDocuments,
-    buyer: Buyer<'_>,
+    buyer: DiscountUser<'_>,
     request: &QuoteRequest,
-) -> Result<Vec<(DiscountId, Reason)>> {
+) -> Result<Vec<(DiscountId, DiscountRefusal)>> {
     let named: Vec<String> = request.codes.iter().map(super::super::domain::discount::Code::folded).collect();
     let is_wanted = |discount: &Discount| discount.folded_code.as_ref().is_none_or(|code| named.contains(code));
     discounts::exhausted(app, shop, buyer, is_wanted).await

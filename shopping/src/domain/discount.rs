@@ -140,7 +140,7 @@ impl std::fmt::Display for Code {
 /// Why a code does not apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Reason {
+pub(crate) enum DiscountRefusal {
     /// No discount has the code.
     Unknown,
     NotStarted,
@@ -161,7 +161,7 @@ pub(crate) enum Reason {
     OtherCurrency,
 }
 
-impl Reason {
+impl DiscountRefusal {
     /// Returns the reason as the end of a sentence.
     pub(crate) fn text(self) -> &'static str {
         match self {
@@ -222,19 +222,19 @@ impl Terms {
     }
 
     /// Returns why it does not apply to goods of this total at `now`, if it does not.
-    pub(crate) fn obstacle(&self, total: Money, now: Timestamp) -> Option<Reason> {
+    pub(crate) fn obstacle(&self, total: Money, now: Timestamp) -> Option<DiscountRefusal> {
         let amount = match self.benefit {
             Benefit::Amount(price) => Some(price),
             Benefit::Percent(_) | Benefit::FreeShipping => None,
         };
         if self.from.is_some_and(|from| now < from) {
-            Some(Reason::NotStarted)
+            Some(DiscountRefusal::NotStarted)
         } else if self.until.is_some_and(|until| until <= now) {
-            Some(Reason::Expired)
+            Some(DiscountRefusal::Expired)
         } else if amount.into_iter().chain(self.minimum).any(|price| price.currency() != total.currency()) {
-            Some(Reason::OtherCurrency)
+            Some(DiscountRefusal::OtherCurrency)
         } else if self.minimum.is_some_and(|minimum| total.amount() < minimum.amount()) {
-            Some(Reason::BelowMinimum)
+            Some(DiscountRefusal::BelowMinimum)
         } else {
             None
         }

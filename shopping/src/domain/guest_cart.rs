@@ -54,12 +54,12 @@ enum Contents {
 pub(crate) struct LeftOut {
     product: ProductSnapshot,
     quantity: Quantity,
-    reason: Reason,
+    reason: LeftOutReason,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Reason {
+enum LeftOutReason {
     LineFull,
     CartFull,
     CurrencyMixed,
@@ -134,19 +134,19 @@ pub(crate) fn merge(cart: &mut Cart, guest_cart: &Cart, catalogue: &Catalogue) -
         let mut leave_out = |quantity, reason| left_out.push(LeftOut { product: product.clone(), quantity, reason });
         let mut others = cart.lines().iter().filter(|line| line.product.id != product.id);
         if others.any(|line| line.product.price.currency() != product.price.currency()) {
-            leave_out(wanted, Reason::CurrencyMixed);
+            leave_out(wanted, LeftOutReason::CurrencyMixed);
             continue;
         }
         let existing = cart.lines().iter().find(|line| line.product.id == product.id).map(|line| line.quantity);
         let room = Quantity::MAX - existing.map_or(0, Quantity::get);
         let fits = Quantity::try_from(u64::from(wanted.get().min(room))).ok();
         if let Some(rest) = fits.map_or(Some(wanted), |fits| wanted.checked_sub(fits)) {
-            leave_out(rest, Reason::LineFull);
+            leave_out(rest, LeftOutReason::LineFull);
         }
         let Some(fits) = fits else { continue };
         match cart.add(product.clone(), fits) {
             Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::Conflict => leave_out(fits, Reason::CartFull),
+            Err(error) if error.kind() == ErrorKind::Conflict => leave_out(fits, LeftOutReason::CartFull),
             Err(error) => return Err(error),
         }
     }
@@ -193,8 +193,13 @@ mod tests {
 
     /// The name of the case, the customer's cart, the guest's cart, the merged cart, and the
     /// quantities that are left out.
-    type Case<'c> =
-        (&'c str, Vec<(&'c ProductSnapshot, u64)>, Vec<(&'c ProductSnapshot, u64)>, Vec<u32>, Vec<(u32, Reason)>);
+    type Case<'c> = (
+        &'c str,
+        Vec<(&'c ProductSnapshot, u64)>,
+        Vec<(&'c ProductSnapshot, u64)>,
+        Vec<u32>,
+        Vec<(u32, LeftOutReason)>,
+    );
 
     #[test]
     fn quantities_add_up_and_the_rest_is_left_out() {
@@ -206,9 +211,9 @@ mod tests {
             ("another product", vec![(&tea, 2)], vec![(&mug, 3)], vec![2, 3], vec![]),
             ("the same product", vec![(&tea, 2)], vec![(&tea, 3), (&mug, 1)], vec![5, 1], vec![]),
             ("up to the limit", vec![(&tea, 998)], vec![(&tea, 1)], vec![999], vec![]),
-            ("one too many", vec![(&tea, 998)], vec![(&tea, 2)], vec![999], vec![(1, Reason::LineFull)]),
-            ("a full line", vec![(&tea, 999)], vec![(&tea, 5)], vec![999], vec![(5, Reason::LineFull)]),
-            ("two currencies", vec![(&tea, 1)], vec![(&jeans, 2)], vec![1], vec![(2, Reason::CurrencyMixed)]),
+            ("one too many", vec![(&tea, 998)], vec![(&tea, 2)], vec![999], vec![(1, LeftOutReason::LineFull)]),
+            ("a full line", vec![(&tea, 999)], vec![(&tea, 5)], vec![999], vec![(5, LeftOutReason::LineFull)]),
+            ("two currencies", vec![(&tea, 1)], vec![(&jeans, 2)], vec![1], vec![(2, LeftOutReason::CurrencyMixed)]),
         ];
         for (case, customer_lines, guest_lines, merged, expected) in cases {
             let mut cart = cart_of(&customer_lines);
@@ -228,7 +233,7 @@ mod tests {
         let mut cart = cart_of(&[(&tea, 1)]);
         let left_out = merge(&mut cart, &cart_of(&[(&jeans, 2)]), &catalogue).unwrap();
         assert_eq!(quantities(&cart), [1]);
-        assert_eq!(left_out, [LeftOut { product: today, quantity: pieces(2), reason: Reason::CurrencyMixed }]);
+        assert_eq!(left_out, [LeftOut { product: today, quantity: pieces(2), reason: LeftOutReason::CurrencyMixed }]);
     }
 
     #[test]
@@ -238,7 +243,7 @@ mod tests {
         let guest_cart = cart_of(&[(&other, 3), (&products[7], 4)]);
         let left_out = merge(&mut cart, &guest_cart, &Catalogue::unavailable()).unwrap();
         assert_eq!((cart.lines().len(), cart.lines()[7].quantity.get()), (100, 5));
-        assert_eq!(left_out, [LeftOut { product: other, quantity: pieces(3), reason: Reason::CartFull }]);
+        assert_eq!(left_out, [LeftOut { product: other, quantity: pieces(3), reason: LeftOutReason::CartFull }]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde::Serialize;
 use souk_contract::customer::AddressId;
 use souk_types::{Fingerprint, Money, Result};
 
-use super::order::buyer::Note;
+use super::order::buyer::CustomerNote;
 use super::payment::PaymentDetails;
 use super::quote::QuoteRequest;
 
@@ -14,7 +14,7 @@ pub(crate) struct CheckoutRequest {
     pub(crate) terms: QuoteRequest,
     /// A saved address, in the place of `terms.shipping_address`.
     pub(crate) shipping_address_id: Option<AddressId>,
-    pub(crate) note: Option<Note>,
+    pub(crate) note: Option<CustomerNote>,
     pub(crate) payment: PaymentDetails,
     pub(crate) expected_total: Option<Money>,
 }

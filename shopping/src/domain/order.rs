@@ -10,7 +10,6 @@ pub(crate) mod fulfilment;
 pub(crate) mod history;
 pub(crate) mod listing;
 mod mail;
-pub(crate) mod note;
 pub(crate) mod number;
 mod placement;
 mod refund_shares;
@@ -19,6 +18,7 @@ mod restock;
 pub(crate) mod sales;
 mod settlement;
 pub(crate) mod shipment;
+pub(crate) mod staff_note;
 pub(crate) mod status;
 #[cfg(test)]
 mod tests;
@@ -37,7 +37,6 @@ use souk_types::{Email, Error, Fingerprint, IdempotencyKey, Language, Money, Net
 use self::buyer::Buyer;
 use self::checkout_table::{NextAction, Situation, Trigger, next_action};
 use self::history::{LogEntry, OrderLog, StatusChange};
-use self::note::Note;
 use self::number::OrderNumber;
 pub(crate) use self::placement::{CheckoutLimits, NewOrder, quote_changed, require_orderable};
 use self::refund_shares::{Paid, Sold, SoldLine};
@@ -45,9 +44,10 @@ use self::refunds::OrderRefund;
 use self::restock::PieceReturn;
 pub(crate) use self::settlement::Change;
 use self::shipment::Shipment;
+use self::staff_note::StaffNote;
 pub(crate) use self::status::OrderEvent;
 pub use self::status::OrderStatus;
-pub(crate) use self::status::Reason;
+pub(crate) use self::status::StatusReason;
 pub(crate) use self::transitions::{Actor, Hold, interrupted};
 pub(crate) use self::view::OrderView;
 use super::cart::{CartLine, OrderedLine};
@@ -112,7 +112,7 @@ pub(crate) struct Order {
     /// Oldest first.
     shipments: Vec<Shipment>,
     /// Notes of the shop's staff, oldest first.
-    notes: Vec<Note>,
+    notes: Vec<StaffNote>,
     /// Whether the order has ended and its stock is still to be returned.
     owes_stock: bool,
     /// The error response to the request that placed the order, and to its repetitions.
@@ -320,7 +320,7 @@ impl Order {
     }
 
     /// Whether the background job still has to process the order.
-    pub(crate) fn is_in_progress(&self) -> bool {
+    pub(crate) fn has_open_work(&self) -> bool {
         self.schedule.due().is_some()
     }
 
@@ -374,7 +374,7 @@ impl Order {
     fn admins(&self) -> impl Iterator<Item = CustomerId> {
         let shipments = self.shipments.iter().filter_map(Shipment::by);
         let refunds = self.refunds.iter().filter_map(OrderRefund::by);
-        shipments.chain(refunds).chain(self.notes.iter().filter_map(Note::by)).chain(self.log.admins())
+        shipments.chain(refunds).chain(self.notes.iter().filter_map(StaffNote::by)).chain(self.log.admins())
     }
 
     /// Returns the response to the request that placed the order: the order, or its refusal.

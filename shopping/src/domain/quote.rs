@@ -13,7 +13,7 @@ use souk_contract::products::{ProductId, ProductSnapshot};
 use souk_types::{Country, Currency, Money, Quantity, Result, Timestamp};
 
 pub(crate) use self::request::{MethodId, QuoteRequest, optional_object};
-use super::discount::{DiscountId, Reason};
+use super::discount::{DiscountId, DiscountRefusal};
 use super::shipping::DeliveryDays;
 use super::shop::ShopDocuments;
 use super::tax::{Scheme, VatCheck};
@@ -35,7 +35,7 @@ pub(crate) struct QuoteInput {
     /// The result of the check of `request.vat_number`, if it has one.
     pub(crate) vat_check: Option<VatCheck>,
     /// The discounts whose limit is reached, in all or for this customer.
-    pub(crate) exhausted: Vec<(DiscountId, Reason)>,
+    pub(crate) exhausted: Vec<(DiscountId, DiscountRefusal)>,
 }
 
 /// Computes the price. It has no other input than its arguments.
@@ -120,7 +120,7 @@ pub(crate) struct QuoteDiscount {
     pub(crate) is_counted_for_customer: bool,
     /// Why the code does not apply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<Reason>,
+    pub(crate) reason: Option<DiscountRefusal>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

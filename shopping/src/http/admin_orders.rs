@@ -15,8 +15,8 @@ use crate::application::{fulfilment, order};
 use crate::domain::order::OrderView;
 use crate::domain::order::filters::OrderQuery;
 use crate::domain::order::listing::OrderSummary;
-use crate::domain::order::note::NewNote;
 use crate::domain::order::sales::SalesSummary;
+use crate::domain::order::staff_note::NewNote;
 
 #[get("/admin/orders")]
 pub(super) async fn list_all_orders(

@@ -20,14 +20,14 @@ use crate::application::order::{self, Access};
 use crate::application::timeline::{self, Timeline};
 use crate::domain::idempotency::CheckoutRequest;
 use crate::domain::order::OrderView;
-use crate::domain::order::buyer::Note;
+use crate::domain::order::buyer::CustomerNote;
 use crate::domain::payment::PaymentDetails;
 use crate::domain::quote::{QuoteRequest, optional_object};
 
 pub(super) struct PlaceOrder {
     terms: QuoteRequest,
     shipping_address_id: Option<AddressId>,
-    note: Option<Note>,
+    note: Option<CustomerNote>,
     /// Without it, the shop's default method is used.
     payment: Option<PaymentDetails>,
     expected_total: Option<Money>,
@@ -77,7 +77,7 @@ pub(super) struct PlacedResponse(Result<OrderView>);
 impl<'r> Responder<'r, 'static> for PlacedResponse {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let created = |order: OrderView| {
-            let status = if order.is_in_progress() { Status::Accepted } else { Status::Created };
+            let status = if order.is_in_checkout() { Status::Accepted } else { Status::Created };
             let location = order.link().map_or_else(|| format!("/shopping/order/{}", order.id()), str::to_owned);
             (status, Created::new(location).body(Body(order)))
         };

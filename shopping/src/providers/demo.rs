@@ -11,7 +11,7 @@ use souk_types::{Error, ErrorKind, Money, Result, Timestamp};
 
 use super::{PaymentProvider, refused};
 use crate::domain::payment::report::{
-    PaymentNotification, PaymentReport, PaymentUpdate, ProviderStatus, RefundId, RefundReport, RefundRequest,
+    PaymentNotification, PaymentRefundId, PaymentReport, PaymentUpdate, ProviderStatus, RefundReport, RefundRequest,
     RefundStatus,
 };
 use crate::domain::payment::state::Payment;
@@ -44,7 +44,7 @@ pub struct DemoPayment {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct DemoRefund {
-    id: RefundId,
+    id: PaymentRefundId,
     amount: Money,
     status: RefundStatus,
 }
@@ -71,7 +71,7 @@ impl DemoPayment {
     pub fn with_amounts(order: OrderId, amount: Money, captured: Money, refunded: Money) -> Self {
         let is_captured = !captured.is_zero();
         let status = if is_captured { ProviderStatus::Captured } else { ProviderStatus::Authorized };
-        let refund = DemoRefund { id: RefundId::new(), amount: refunded, status: RefundStatus::Succeeded };
+        let refund = DemoRefund { id: PaymentRefundId::new(), amount: refunded, status: RefundStatus::Succeeded };
         let refunds = if refunded.is_zero() { Vec::new() } else { vec![refund] };
         let open = Self::new(order, amount, DemoToken::Ok, Timestamp::now());
         Self { status, captured, captures: is_captured.into(), refunds, ..open }
@@ -134,7 +134,7 @@ impl DemoPayment {
     }
 
     /// Refunds once for each id, and never more than was captured.
-    fn refund(&mut self, id: RefundId, amount: Money, now: Timestamp) {
+    fn refund(&mut self, id: PaymentRefundId, amount: Money, now: Timestamp) {
         if self.refunds.iter().any(|refund| refund.id == id) {
             return;
         }
@@ -186,7 +186,7 @@ impl DemoPayment {
         }
     }
 
-    fn refund_by_id(&self, id: RefundId) -> Result<RefundReport> {
+    fn refund_by_id(&self, id: PaymentRefundId) -> Result<RefundReport> {
         let refund = self.refunds.iter().find(|refund| refund.id == id);
         refund.map(|refund| self.refund_report(refund)).ok_or_else(|| Error::internal("not a refund of the demo bank"))
     }
@@ -379,14 +379,14 @@ mod tests {
         ] {
             let mut payment = payment(token);
             payment.charge(Timestamp::now());
-            let id = RefundId::new();
+            let id = PaymentRefundId::new();
             for _ in 0..2 {
                 payment.refund(id, payment.captured, Timestamp::now());
             }
             let mut statuses = vec![payment.refunds[0].status];
             payment.complete();
             statuses.push(payment.refunds[0].status);
-            payment.refund(RefundId::new(), payment.captured, Timestamp::now());
+            payment.refund(PaymentRefundId::new(), payment.captured, Timestamp::now());
             statuses.push(payment.refunds[1].status);
             assert_eq!((statuses, payment.refunds.len()), (vec![first, notified, second], 2), "{token:?}");
         }

@@ -98,7 +98,7 @@ fn check_orders(records: &Records, reservations: &Reservations<'_>, findings: &m
         {
             findings.push(format!("orders {another} and {order} have the number {number}"));
         }
-        if *status != OrderStatus::Reserved && entry.is_in_progress && !entry.waits_for_provider {
+        if *status != OrderStatus::Reserved && entry.has_open_work && !entry.waits_for_provider {
             findings.push(format!("order {order} is {status:?} and was not continued"));
         }
         if let Some(owner) = &entry.placed_by
@@ -116,7 +116,7 @@ fn check_orders(records: &Records, reservations: &Reservations<'_>, findings: &m
         // A cancelled order keeps the stock that an earlier refund did not put back on sale.
         let may_be_sold = !entry.returned.is_empty() || !entry.refunds.is_empty();
         let is_expected = if status.is_sold() { is_sold } else { !is_sold || may_be_sold };
-        if !is_expected && !entry.is_in_progress {
+        if !is_expected && !entry.has_open_work {
             let stock = if is_sold { "is sold" } else { "is not sold" };
             findings.push(format!("order {order} is {status:?} and its stock {stock}"));
         }
@@ -264,7 +264,7 @@ fn check_payments(records: &Records, findings: &mut Vec<String>) {
         if !references.insert((payment.method, payment.reference.as_str())) {
             findings.push(format!("payment {} belongs to several orders", payment.reference));
         }
-        if entry.is_in_progress {
+        if entry.has_open_work {
             continue;
         }
         if !money_matches(entry, payment) {
@@ -351,7 +351,7 @@ fn check_refunds(records: &Records, reservations: &Reservations<'_>, findings: &
             findings.push(format!("order {order} has taxes of {}, and its refunds of {all} return {tax}", entry.tax));
         }
         if let Some(reservation) = sold(reservations, entry)
-            && !entry.is_in_progress
+            && !entry.has_open_work
             && !is_same(&entry.returned, &reservation.returned)
         {
             findings.push(format!("order {order} returned other pieces than {:?}", reservation.returned));

@@ -178,7 +178,7 @@ impl Order {
     }
 
     /// Whether the checkout has no outcome yet.
-    pub(crate) fn is_in_progress(&self) -> bool {
+    pub(crate) fn is_in_checkout(&self) -> bool {
         matches!(self.status, OrderStatus::Pending | OrderStatus::Reserved | OrderStatus::Paid)
     }
 
@@ -279,7 +279,7 @@ mod tests {
     fn an_order_has_a_name_before_it_has_a_number() {
         assert_eq!(order(|_| ()).name(), "S-10001");
         assert_eq!(order(|order| order["number"] = Value::Null).name(), "01890a5d");
-        assert!(order(|order| order["status"] = "reserved".into()).is_in_progress());
+        assert!(order(|order| order["status"] = "reserved".into()).is_in_checkout());
         assert!(!order(|order| order["status"] = "shipped".into()).can_be_cancelled());
     }
 }

@@ -92,7 +92,7 @@ async fn placed(visit: &Visit<'_>, buyer: &Buyer, order: &Order) -> Answer {
     if let Some(key) = order.key() {
         visit.session.set_last_order(&order.id.to_string(), key);
     }
-    if !order.is_in_progress() {
+    if !order.is_in_checkout() {
         visit.session.set_codes(&[]);
     }
     // A confirmed order has left the cart; what was added meanwhile is still there.

@@ -76,7 +76,7 @@ async fn show(
     let title = visit.text("order-title").arg("number", order.name()).to_string();
     let page = visit.frame(title).await?;
     let secret = order.payment.as_ref().and_then(|payment| payment.client_secret.as_ref());
-    let redirect_status = redirect_status.filter(|_| order.is_in_progress());
+    let redirect_status = redirect_status.filter(|_| order.is_in_checkout());
     let has_paid = matches!(redirect_status, Some("succeeded" | "processing" | "pending"));
     let has_failed = redirect_status == Some("failed");
     let problem = match problem {
@@ -100,7 +100,7 @@ async fn show(
         cancel_url: visit.url(&order_path(&order.id, "/cancel", key, "")),
         pay_url: can_pay.then(|| visit.url(&order_path(&order.id, "/pay", key, ""))),
         bank_url: order.payment.as_ref().and_then(|payment| payment.redirect_url.clone()),
-        is_waiting: order.is_in_progress() && !can_pay,
+        is_waiting: order.is_in_checkout() && !can_pay,
         problem: problem.map(|text| visit.text(text).to_string()),
         order,
         page,

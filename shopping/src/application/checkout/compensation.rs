@@ -9,7 +9,7 @@ use super::outcomes::{
     update,
 };
 use crate::App;
-use crate::application::discounts::{self, Buyer};
+use crate::application::discounts::{self, DiscountUser};
 use crate::domain::cart::Cart;
 use crate::domain::order::Order;
 use crate::domain::order::history::LogEntry;
@@ -124,9 +124,9 @@ async fn return_all_stock(app: &App, order: &Order) -> Result<Order> {
     let cart = count_unpaid(app, order).await?;
     // A discount that a confirmed order has used stays used when the order is cancelled.
     if order.was_confirmed() {
-        discounts::confirm(app, id, order.quote(), Buyer::of(order)).await?;
+        discounts::confirm(app, id, order.quote(), DiscountUser::of(order)).await?;
     } else {
-        discounts::release(app, id, order.quote(), Buyer::of(order)).await?;
+        discounts::release(app, id, order.quote(), DiscountUser::of(order)).await?;
     }
     let release = Release { reservation, order: id, lines: order.lines() };
     let (released, entry) = match stock_call(app, id, release).await? {

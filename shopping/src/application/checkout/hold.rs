@@ -14,11 +14,11 @@ use super::outcomes::{Reply, payment_call, publish_changes};
 use super::refusals::{Stock, out_of_stock, reject};
 use super::steps::{complete_cart, confirm_discounts, confirm_sold, named_payment, reserve};
 use crate::App;
-use crate::application::discounts::{self, Buyer};
+use crate::application::discounts::{self, DiscountUser};
 use crate::application::{order_log, quote};
 use crate::domain::order::history::LogEntry;
 use crate::domain::order::number::OrderNumber;
-use crate::domain::order::{Hold, Order, OrderStatus, Reason, interrupted, quote_changed, require_orderable};
+use crate::domain::order::{Hold, Order, OrderStatus, StatusReason, interrupted, quote_changed, require_orderable};
 use crate::domain::payment::Charge;
 use crate::domain::payment::report::{PaymentReport, ProviderStatus};
 use crate::domain::payment::state::Payment;
@@ -33,19 +33,19 @@ pub(super) async fn reserve_stock(app: &App, order: &Order) -> Result<Order> {
             (products, expires_at, entry)
         }
         Reply::Done(Reserved::OutOfStock { shortages }, entry) => {
-            return reject(app, order, out_of_stock(&shortages), Reason::OutOfStock, Stock::NotHeld, entry).await;
+            return reject(app, order, out_of_stock(&shortages), StatusReason::OutOfStock, Stock::NotHeld, entry).await;
         }
         Reply::Done(Reserved::Released, entry) => {
-            return reject(app, order, interrupted(), Reason::Interrupted, Stock::Held, entry).await;
+            return reject(app, order, interrupted(), StatusReason::Interrupted, Stock::Held, entry).await;
         }
         Reply::Refused(error, entry) => {
-            return reject(app, order, error, Reason::ReservationRefused, Stock::NotHeld, entry).await;
+            return reject(app, order, error, StatusReason::ReservationRefused, Stock::NotHeld, entry).await;
         }
     };
     let quote = match final_quote(app, order, &products).await {
         Ok(quote) => quote,
         Err(error) if error.is_transient() => return Err(error),
-        Err(error) => return reject(app, order, error, Reason::QuoteChanged, Stock::Held, reserved).await,
+        Err(error) => return reject(app, order, error, StatusReason::QuoteChanged, Stock::Held, reserved).await,
     };
     pay_and_record(app, order, (products, quote), expires_at, reserved).await
 }
@@ -58,7 +58,7 @@ async fn resume_sold(app: &App, order: &Order, sold: LogEntry) -> Result<Order> 
         None => Money::zero(order.total().currency()),
     };
     if captured != order.total() {
-        return reject(app, order, interrupted(), Reason::Interrupted, Stock::Held, sold).await;
+        return reject(app, order, interrupted(), StatusReason::Interrupted, Stock::Held, sold).await;
     }
     let priced = (order.items().iter().map(|item| Item::from(item).product).collect(), order.quote().clone());
     pay_and_record(app, order, priced, order.reserved_until(), sold).await
@@ -77,7 +77,7 @@ async fn pay_and_record(
     let begun = match begun? {
         Begun::Payment(payment) => payment,
         Begun::Refused(error, entry) => {
-            return reject(app, order, error, Reason::PaymentRefused, Stock::Held, entry).await;
+            return reject(app, order, error, StatusReason::PaymentRefused, Stock::Held, entry).await;
         }
     };
     let hold = Hold { products, quote, number: number?, payment: begun.payment, until };
@@ -95,7 +95,7 @@ async fn final_quote(app: &App, order: &Order, products: &[ProductSnapshot]) -> 
     if !quote.applied_discounts().eq(order.quote().applied_discounts()) {
         return Err(quote_changed(&quote));
     }
-    discounts::claim(app, order.id, &quote, Buyer::of(order)).await?;
+    discounts::claim(app, order.id, &quote, DiscountUser::of(order)).await?;
     Ok(quote)
 }
 

@@ -20,7 +20,7 @@ use crate::domain::cart_orders::CartClaim;
 use crate::domain::idempotency::CheckoutRequest;
 use crate::domain::order::buyer::Buyer;
 use crate::domain::order::checkout_table::Trigger;
-use crate::domain::order::{NewOrder, Order, OrderView, Reason, require_orderable};
+use crate::domain::order::{NewOrder, Order, OrderView, StatusReason, require_orderable};
 use crate::domain::owner::Owner;
 use crate::domain::quote::{Item, Missing, Quote, QuoteRequest};
 
@@ -135,7 +135,7 @@ async fn check_network_again(app: &App, order: Order) -> Result<Order> {
     let unpaid = app.store.orders.of_network(network, app.limits.unverified_pieces).await?;
     let Err(error) = app.limits.check_network_again(&unpaid) else { return Ok(order) };
     let entry = order_log::entry(TimelineKind::State, "unpaid-pieces", error.code().to_owned());
-    reject(app, &order, error, Reason::ReservationRefused, Stock::NotHeld, entry).await
+    reject(app, &order, error, StatusReason::ReservationRefused, Stock::NotHeld, entry).await
 }
 
 /// Asks `customer` for the e-mail address and the saved address that the request leaves out.

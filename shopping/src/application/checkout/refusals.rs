@@ -9,7 +9,7 @@ use super::steps::named_payment;
 use crate::App;
 use crate::application::order;
 use crate::domain::order::history::LogEntry;
-use crate::domain::order::{Order, Reason};
+use crate::domain::order::{Order, StatusReason};
 use crate::repositories::CartState;
 
 /// Whether stock is held for an order that is rejected.
@@ -24,7 +24,7 @@ pub(super) async fn reject(
     app: &App,
     order: &Order,
     refusal: Error,
-    reason: Reason,
+    reason: StatusReason,
     stock: Stock,
     entry: LogEntry,
 ) -> Result<Order> {
@@ -65,7 +65,7 @@ pub(super) async fn fail(
     app: &App,
     id: OrderId,
     refusal: Error,
-    reason: Reason,
+    reason: StatusReason,
     entry: Option<LogEntry>,
 ) -> Result<Order> {
     update(app, id, move |order, now| {

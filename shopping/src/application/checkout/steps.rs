@@ -12,12 +12,12 @@ use super::outcomes::{
 use super::refusals::{Stock, fail, ordered_again, out_of_stock, reject};
 use super::{compensation, hold};
 use crate::App;
-use crate::application::discounts::{self, Buyer};
+use crate::application::discounts::{self, DiscountUser};
 use crate::application::order_log;
 use crate::domain::cart::Cart;
 use crate::domain::order::checkout_table::{NextAction, Trigger};
 use crate::domain::order::history::LogEntry;
-use crate::domain::order::{Order, OrderStatus, PutOff, Reason, interrupted};
+use crate::domain::order::{Order, OrderStatus, PutOff, StatusReason, interrupted};
 use crate::domain::payment::state::Payment;
 use crate::repositories::CartState;
 
@@ -96,7 +96,7 @@ async fn charge_payment(app: &App, order: &Order) -> Result<Order> {
             })
             .await
         }
-        Err(error) => reject(app, order, error, Reason::PaymentRefused, Stock::Held, entry).await,
+        Err(error) => reject(app, order, error, StatusReason::PaymentRefused, Stock::Held, entry).await,
     }
 }
 
@@ -169,19 +169,23 @@ async fn confirm_stock(app: &App, order: &Order) -> Result<Order> {
         .await
     {
         let has_claim = error.is_duplicate();
-        return if has_claim { fail(app, id, ordered_again(), Reason::OrderedAgain, None).await } else { Err(error) };
+        return if has_claim {
+            fail(app, id, ordered_again(), StatusReason::OrderedAgain, None).await
+        } else {
+            Err(error)
+        };
     }
     // The expired order has given up its discounts.
     if order.is_paid_late()
-        && let Err(error) = discounts::claim(app, id, order.quote(), Buyer::of(order)).await
+        && let Err(error) = discounts::claim(app, id, order.quote(), DiscountUser::of(order)).await
     {
         let is_final = !error.is_transient();
-        return if is_final { fail(app, id, error, Reason::DiscountUnavailable, None).await } else { Err(error) };
+        return if is_final { fail(app, id, error, StatusReason::DiscountUnavailable, None).await } else { Err(error) };
     }
     match stock_call(app, id, Confirm { reservation: order.reservation(), order: id, lines: order.lines() }).await? {
         Reply::Done(Confirmed::Sold, entry) => confirm(app, order, entry).await,
         Reply::Done(Confirmed::Released, entry) => reserve_again(app, order, entry).await,
-        Reply::Refused(error, entry) => fail(app, id, error, Reason::OutOfStock, Some(entry)).await,
+        Reply::Refused(error, entry) => fail(app, id, error, StatusReason::OutOfStock, Some(entry)).await,
     }
 }
 
@@ -203,10 +207,12 @@ async fn reserve_again(app: &App, order: &Order, released: LogEntry) -> Result<O
             .await
         }
         Reply::Done(Reserved::OutOfStock { shortages }, entry) => {
-            fail(app, id, out_of_stock(&shortages), Reason::OutOfStock, Some(entry)).await
+            fail(app, id, out_of_stock(&shortages), StatusReason::OutOfStock, Some(entry)).await
         }
-        Reply::Done(Reserved::Released, entry) => fail(app, id, interrupted(), Reason::OutOfStock, Some(entry)).await,
-        Reply::Refused(error, entry) => fail(app, id, error, Reason::OutOfStock, Some(entry)).await,
+        Reply::Done(Reserved::Released, entry) => {
+            fail(app, id, interrupted(), StatusReason::OutOfStock, Some(entry)).await
+        }
+        Reply::Refused(error, entry) => fail(app, id, error, StatusReason::OutOfStock, Some(entry)).await,
     }
 }
 
@@ -224,7 +230,7 @@ async fn confirm(app: &App, order: &Order, entry: LogEntry) -> Result<Order> {
 /// Makes the uses of an order's discounts final. They count before that as well.
 pub(super) async fn confirm_discounts(app: &App, order: &Order) {
     if order.status() == OrderStatus::Confirmed
-        && let Err(error) = discounts::confirm(app, order.id, order.quote(), Buyer::of(order)).await
+        && let Err(error) = discounts::confirm(app, order.id, order.quote(), DiscountUser::of(order)).await
     {
         tracing::warn!(order = %order.id, %error, "the uses of an order's discounts stay open");
     }

@@ -16,11 +16,11 @@ pub(crate) struct Buyer {
     /// The country of the shipping address, or else of the billing address.
     pub(crate) country: Option<Country>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) note: Option<Note>,
+    pub(crate) note: Option<CustomerNote>,
 }
 
 impl Buyer {
-    pub(crate) fn new(request: QuoteRequest, note: Option<Note>) -> Self {
+    pub(crate) fn new(request: QuoteRequest, note: Option<CustomerNote>) -> Self {
         let address = request.shipping_address.as_ref().or(request.billing_address.as_ref());
         Self { country: address.map(|address| address.country().clone()), request, note }
     }
@@ -49,12 +49,12 @@ impl Buyer {
 /// A note of the buyer to the shop.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Note(MultilineText<1, 500>);
+pub(crate) struct CustomerNote(MultilineText<1, 500>);
 
-impl fmt::Debug for Note {
+impl fmt::Debug for CustomerNote {
     /// Hides the text, so that no log line can show it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Note(..)")
+        f.write_str("CustomerNote(..)")
     }
 }
 

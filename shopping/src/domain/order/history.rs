@@ -9,7 +9,7 @@ use souk_contract::customer::CustomerId;
 use souk_contract::shopping::{TimelineEntry, TimelineKind};
 use souk_types::{RequestId, Timestamp};
 
-use super::{Order, OrderStatus, Reason};
+use super::{Order, OrderStatus, StatusReason};
 
 /// Maximum number of log entries, about ten times those of a normal order. Beyond it, the entries
 /// in the middle are removed.
@@ -20,7 +20,7 @@ pub(crate) struct StatusChange {
     pub(crate) status: OrderStatus,
     pub(crate) at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<Reason>,
+    pub(crate) reason: Option<StatusReason>,
 }
 
 impl StatusChange {

@@ -87,7 +87,7 @@ impl Order {
 mod tests {
     use souk_types::{Error, Timestamp};
 
-    use super::super::Reason;
+    use super::super::StatusReason;
     use super::super::tests::{apply, in_state, report};
     use super::*;
     use crate::domain::payment::report::ProviderStatus;
@@ -97,7 +97,7 @@ mod tests {
         let expire = |order: &mut Order| order.expire_reservation(Timestamp::now()).unwrap();
         let reject = |order: &mut Order| {
             let refusal = Error::conflict("payment-refused", "refused");
-            order.reject(refusal, Reason::PaymentRefused, true, Timestamp::now()).unwrap();
+            order.reject(refusal, StatusReason::PaymentRefused, true, Timestamp::now()).unwrap();
         };
         let none = |_: &mut Order| {};
         for (case, status, end, expected) in [

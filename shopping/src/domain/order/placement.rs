@@ -9,7 +9,7 @@ use souk_types::{Error, FieldError, IdempotencyKey, Language, Money, Network, Re
 
 use super::buyer::Buyer;
 use super::history::{OrderLog, StatusChange};
-use super::{Order, OrderItem, OrderStatus, Reason, STEP_LEASE};
+use super::{Order, OrderItem, OrderStatus, STEP_LEASE, StatusReason};
 use crate::domain::cart::Cart;
 use crate::domain::cart_orders::{CartClaim, UNPAID_WINDOW};
 use crate::domain::idempotency::CheckoutRequest;
@@ -224,7 +224,7 @@ pub(crate) fn quote_changed(quote: &Quote) -> Error {
 impl Order {
     /// Errors: `order-under-way` until the order is confirmed, rejected or cancelled.
     pub(crate) fn require_decided(&self) -> Result<()> {
-        if !self.status.is_under_way() {
+        if !self.status.is_in_checkout() {
             return Ok(());
         }
         let (id, until) = (self.id, self.reserved_until);
@@ -247,10 +247,10 @@ impl Order {
             matches!(
                 change.reason,
                 Some(
-                    Reason::ByCustomer
-                        | Reason::ReservationExpired
-                        | Reason::PaymentDeclined
-                        | Reason::PaymentCancelled
+                    StatusReason::ByCustomer
+                        | StatusReason::ReservationExpired
+                        | StatusReason::PaymentDeclined
+                        | StatusReason::PaymentCancelled
                 )
             )
         };
@@ -264,7 +264,7 @@ impl Order {
 
     /// Whether the order can be deleted: it was refused, and nothing is left to release.
     pub(crate) fn is_deletable(&self) -> bool {
-        self.is_refused() && !self.is_in_progress()
+        self.is_refused() && !self.has_open_work()
     }
 }
 
@@ -274,7 +274,7 @@ mod tests {
     use souk_types::{Currency, Money, Quantity};
 
     use super::*;
-    use crate::domain::discount::Reason as Obstacle;
+    use crate::domain::discount::DiscountRefusal;
     use crate::domain::guest_cart::GuestId;
     use crate::domain::order::Actor;
     use crate::domain::order::fixtures::{LIMITS, cart_of_tea, hold_of, network, order_of, quote_of, tea};
@@ -333,7 +333,7 @@ mod tests {
     }
 
     fn refused(order: &mut Order, now: Timestamp) {
-        order.reject(Error::conflict("out-of-stock", "x"), Reason::OutOfStock, false, now).unwrap();
+        order.reject(Error::conflict("out-of-stock", "x"), StatusReason::OutOfStock, false, now).unwrap();
     }
 
     fn cancelled(order: &mut Order, now: Timestamp) {
@@ -470,8 +470,13 @@ mod tests {
             ("another total", quote.clone(), Some(997), Err(("quote-changed", vec![]))),
             ("missing fields", missing.clone(), Some(998), Err(("validation", vec!["email", "shipping_method"]))),
             ("a code that applies", with_code(None), None, Ok(())),
-            ("a code that does not", with_code(Some(Obstacle::Expired)), None, Err(("validation", vec!["codes"]))),
-            ("the same, expected", with_code(Some(Obstacle::Expired)), Some(998), Ok(())),
+            (
+                "a code that does not",
+                with_code(Some(DiscountRefusal::Expired)),
+                None,
+                Err(("validation", vec!["codes"])),
+            ),
+            ("the same, expected", with_code(Some(DiscountRefusal::Expired)), Some(998), Ok(())),
         ] {
             let result = require_orderable(&quote, expected.map(euros));
             let problem = |error: &Error| {
@@ -499,7 +504,7 @@ mod tests {
             (declined, false),
             (cancelled, false),
             (paid, false),
-            (|order, now| order.reject(Error::busy("x"), Reason::Interrupted, true, now).unwrap(), false),
+            (|order, now| order.reject(Error::busy("x"), StatusReason::Interrupted, true, now).unwrap(), false),
         ];
         for (end, is_deletable) in ends {
             let mut shopper = Shopper::new(1);

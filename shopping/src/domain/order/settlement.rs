@@ -4,7 +4,7 @@ use souk_contract::customer::CustomerId;
 use souk_types::{Error, Result, Timestamp};
 
 use super::history::{LogEntry, wire_name};
-use super::{LOOKUP_BACKOFF, Order, OrderStatus, RETRY_BACKOFF, Reason};
+use super::{LOOKUP_BACKOFF, Order, OrderStatus, RETRY_BACKOFF, StatusReason};
 use crate::domain::payment::dispute::Dispute;
 use crate::domain::payment::report::{PaymentNotification, PaymentReport, PaymentUpdate, RefundReport};
 use crate::domain::payment::state::{Payment, PaymentStatus, PaymentWork};
@@ -50,7 +50,7 @@ impl Order {
     fn apply_dispute(&mut self, dispute: &Dispute, now: Timestamp) -> Result<Change> {
         let change = self.change_payment(|payment| payment.apply_dispute(dispute), now)?;
         // The shop has won, and owes a refund again.
-        if self.payment_work() == PaymentWork::Refund && !self.is_in_progress() {
+        if self.payment_work() == PaymentWork::Refund && !self.has_open_work() {
             self.schedule.set_due(now);
         }
         Ok(change)
@@ -73,22 +73,22 @@ impl Order {
             OrderStatus::Reserved => self.schedule.set_due(now.after(RETRY_BACKOFF.first)),
             // A shipped order stays shipped: only its payment says that it is refunded.
             OrderStatus::Paid | OrderStatus::Confirmed if is_refunded_at_provider => {
-                self.end(OrderStatus::Cancelled, Reason::RefundedAtProvider, true, now)?;
+                self.end(OrderStatus::Cancelled, StatusReason::RefundedAtProvider, true, now)?;
                 return Ok(Change::Payment);
             }
             // Neither the customer nor an admin cancelled the order, so it continues if the stock
             // is still available.
             OrderStatus::Cancelled if is_paid && !payment.has_refunds() && self.has_expired() => {
-                self.enter(OrderStatus::Paid, Some(Reason::PaidLate), now)?;
+                self.enter(OrderStatus::Paid, Some(StatusReason::PaidLate), now)?;
                 (self.refusal, self.owes_stock) = (None, false);
                 self.payment.iter_mut().for_each(Payment::keep_all);
                 self.lease(now);
             }
             OrderStatus::Rejected if !payment.captured().is_zero() => {
-                self.enter(OrderStatus::Cancelled, Some(Reason::PaidLate), now)?;
+                self.enter(OrderStatus::Cancelled, Some(StatusReason::PaidLate), now)?;
             }
             OrderStatus::Refunded if payment.keeps_money() => {
-                self.enter(OrderStatus::Cancelled, Some(Reason::RefundFailed), now)?;
+                self.enter(OrderStatus::Cancelled, Some(StatusReason::RefundFailed), now)?;
             }
             _ => {}
         }
@@ -122,7 +122,13 @@ impl Order {
 
     /// Ends the order. It then owes the captured money and, with `owes_stock`, the stock that it
     /// may hold.
-    pub(super) fn end(&mut self, status: OrderStatus, reason: Reason, owes_stock: bool, now: Timestamp) -> Result<()> {
+    pub(super) fn end(
+        &mut self,
+        status: OrderStatus,
+        reason: StatusReason,
+        owes_stock: bool,
+        now: Timestamp,
+    ) -> Result<()> {
         self.end_by(status, reason, None, owes_stock, now)
     }
 
@@ -130,7 +136,7 @@ impl Order {
     pub(super) fn end_by(
         &mut self,
         status: OrderStatus,
-        reason: Reason,
+        reason: StatusReason,
         admin: Option<CustomerId>,
         owes_stock: bool,
         now: Timestamp,
@@ -153,7 +159,7 @@ impl Order {
     /// that is left. A failed refund waits for an admin.
     pub(super) fn settle(&mut self, now: Timestamp) -> Result<()> {
         if matches!(self.status, OrderStatus::Rejected | OrderStatus::Cancelled) {
-            self.record_final_refund(&wire_name(&Reason::PaidLate), None, now);
+            self.record_final_refund(&wire_name(&StatusReason::PaidLate), None, now);
         }
         let is_refunded = self.payment_status() == Some(PaymentStatus::Refunded);
         if self.status == OrderStatus::Cancelled && !self.owes_any_stock() && is_refunded {
@@ -213,7 +219,7 @@ impl Order {
     pub(crate) fn retry_later(&mut self, now: Timestamp) {
         // The lease of a pending order decides when its checkout is presumed dead. Retries must not
         // extend it.
-        if self.is_in_progress() && self.status != OrderStatus::Pending {
+        if self.has_open_work() && self.status != OrderStatus::Pending {
             let backoff = if self.waits_for_provider() { &LOOKUP_BACKOFF } else { &RETRY_BACKOFF };
             self.schedule.back_off(now, backoff);
         }
@@ -221,7 +227,7 @@ impl Order {
 
     /// Schedules the next check of a payment or refund that the provider processes.
     pub(crate) fn look_later(&mut self, now: Timestamp) {
-        if self.is_in_progress() {
+        if self.has_open_work() {
             self.schedule.back_off(now, &LOOKUP_BACKOFF);
         }
     }
@@ -229,6 +235,6 @@ impl Order {
     /// Whether the order ended because its payment did not arrive in time. A payment that arrives
     /// nevertheless makes it paid.
     pub(super) fn has_expired(&self) -> bool {
-        self.history.last().is_some_and(|change| change.reason == Some(Reason::ReservationExpired))
+        self.history.last().is_some_and(|change| change.reason == Some(StatusReason::ReservationExpired))
     }
 }

@@ -45,7 +45,7 @@ impl OrderStatus {
 
     /// Whether the checkout has no outcome yet.
     #[must_use]
-    pub fn is_under_way(self) -> bool {
+    pub fn is_in_checkout(self) -> bool {
         matches!(self, Self::Pending | Self::Reserved | Self::Paid)
     }
 
@@ -95,15 +95,15 @@ pub(crate) enum OrderEvent {
 
 impl OrderEvent {
     /// Returns the event of a transition, if it has one.
-    pub(super) fn of(from: OrderStatus, to: OrderStatus, reason: Option<Reason>) -> Option<Self> {
+    pub(super) fn of(from: OrderStatus, to: OrderStatus, reason: Option<StatusReason>) -> Option<Self> {
         use OrderStatus::{Cancelled, Confirmed, Paid, Rejected, Reserved};
         let has_failed = matches!(
             reason,
             Some(
-                Reason::PaymentDeclined
-                    | Reason::PaymentRefused
-                    | Reason::PaymentCancelled
-                    | Reason::ReservationExpired
+                StatusReason::PaymentDeclined
+                    | StatusReason::PaymentRefused
+                    | StatusReason::PaymentCancelled
+                    | StatusReason::ReservationExpired
             )
         );
         match (from, to) {
@@ -117,7 +117,7 @@ impl OrderEvent {
 /// The reason for a state outside the normal course of an order. Documented in `docs/api.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Reason {
+pub(crate) enum StatusReason {
     /// Products are out of stock, before or after the payment.
     OutOfStock,
     /// `products` refused the reservation for another reason.

@@ -6,7 +6,7 @@ use super::shipment::{NewShipment, Shipped, ShippedLine};
 use super::*;
 use crate::domain::payment::dispute::{Dispute, DisputeStatus};
 use crate::domain::payment::report::{
-    PaymentNotification, PaymentReport, PaymentUpdate, ProviderStatus, RefundId, RefundReport, RefundStatus,
+    PaymentNotification, PaymentRefundId, PaymentReport, PaymentUpdate, ProviderStatus, RefundReport, RefundStatus,
 };
 use crate::domain::payment::state::PaymentStatus;
 use crate::domain::payment::{DemoToken, PaymentMethod};
@@ -71,7 +71,7 @@ pub(super) fn answer_refund(order: &mut Order, status: RefundStatus) -> Change {
     order.apply_refund(&report, Timestamp::now()).unwrap()
 }
 
-fn refund_report(id: Option<RefundId>, amount: Money, status: RefundStatus) -> RefundReport {
+fn refund_report(id: Option<PaymentRefundId>, amount: Money, status: RefundStatus) -> RefundReport {
     let reference = Some(id.map_or_else(|| "re_1".to_owned(), |id| id.to_string()));
     RefundReport { id, reference, amount, status, reason: None }
 }
@@ -107,7 +107,7 @@ pub(super) fn in_state(status: OrderStatus) -> Order {
     let now = Timestamp::now();
     match status {
         OrderStatus::Pending | OrderStatus::Reserved | OrderStatus::Paid => {}
-        OrderStatus::Rejected => order.reject(out_of_stock(), Reason::OutOfStock, false, now).unwrap(),
+        OrderStatus::Rejected => order.reject(out_of_stock(), StatusReason::OutOfStock, false, now).unwrap(),
         OrderStatus::Confirmed => assert!(confirm(&mut order)),
         OrderStatus::PartiallyShipped | OrderStatus::Shipped | OrderStatus::Delivered => {
             assert!(confirm(&mut order));
@@ -154,7 +154,7 @@ fn only_legal_transitions_change_an_order() {
             Ok(())
         }),
         ("confirm", |order| order.confirm(Timestamp::now()).map(drop)),
-        ("reject", |order| order.reject(out_of_stock(), Reason::OutOfStock, true, Timestamp::now())),
+        ("reject", |order| order.reject(out_of_stock(), StatusReason::OutOfStock, true, Timestamp::now())),
         ("expire", |order| order.expire_reservation(Timestamp::now())),
         ("cancel", |order| order.cancel(Actor::Admin(CustomerId::new()), Timestamp::now()).map(drop)),
         ("refunded", |order| {
@@ -204,7 +204,7 @@ fn an_order_with_an_action_left_is_due_for_the_job() {
     for status in OrderStatus::ALL {
         let order = in_state(status);
         let has_work = next_action(&order, Trigger::Job) != NextAction::Wait;
-        assert_eq!(has_work, order.is_in_progress(), "{status:?}");
+        assert_eq!(has_work, order.has_open_work(), "{status:?}");
     }
 }
 
@@ -254,7 +254,7 @@ fn an_order_of_nothing_is_paid_without_a_payment() {
     ship(&mut shipped, None).unwrap();
     order.cancel(customer_of(&order), now).unwrap();
     return_stock(&mut order);
-    assert_eq!((order.status(), order.is_in_progress()), (OrderStatus::Cancelled, false));
+    assert_eq!((order.status(), order.has_open_work()), (OrderStatus::Cancelled, false));
 }
 
 #[test]
@@ -279,9 +279,9 @@ fn a_client_that_pays_may_try_another_card() {
 fn the_actor_decides_the_reason_of_a_cancellation() {
     let customer = CustomerId::new();
     for (actor, outcome) in [
-        (Actor::Customer(customer), Ok(Reason::ByCustomer)),
-        (Actor::Admin(customer), Ok(Reason::ByCustomer)),
-        (Actor::Admin(CustomerId::new()), Ok(Reason::ByShop)),
+        (Actor::Customer(customer), Ok(StatusReason::ByCustomer)),
+        (Actor::Admin(customer), Ok(StatusReason::ByCustomer)),
+        (Actor::Admin(CustomerId::new()), Ok(StatusReason::ByShop)),
         (Actor::Customer(CustomerId::new()), Err(ErrorKind::NotFound)),
     ] {
         let mut order = in_state(OrderStatus::Confirmed);
@@ -334,7 +334,7 @@ fn the_buyer_learns_that_a_payment_failed_or_takes_longer_or_is_returned() {
             "out of stock",
             OrderStatus::Pending,
             |order| {
-                order.reject(out_of_stock(), Reason::OutOfStock, false, Timestamp::now()).unwrap();
+                order.reject(out_of_stock(), StatusReason::OutOfStock, false, Timestamp::now()).unwrap();
             },
             None,
         ),
@@ -358,7 +358,7 @@ fn the_buyer_learns_that_a_payment_failed_or_takes_longer_or_is_returned() {
             "sold out after the payment",
             OrderStatus::Paid,
             |order| {
-                order.fail(out_of_stock(), Reason::OutOfStock, Timestamp::now()).unwrap();
+                order.fail(out_of_stock(), StatusReason::OutOfStock, Timestamp::now()).unwrap();
             },
             Some(OrderEvent::Cancelled),
         ),
@@ -377,7 +377,7 @@ fn the_buyer_learns_that_a_payment_failed_or_takes_longer_or_is_returned() {
             "refused before it had a number",
             OrderStatus::Pending,
             |order| {
-                order.reject(out_of_stock(), Reason::PaymentRefused, true, Timestamp::now()).unwrap();
+                order.reject(out_of_stock(), StatusReason::PaymentRefused, true, Timestamp::now()).unwrap();
             },
             None,
         ),
@@ -442,7 +442,7 @@ fn the_history_has_every_state_with_its_reason() {
             (OrderStatus::Pending, None),
             (OrderStatus::Reserved, None),
             (OrderStatus::Paid, None),
-            (OrderStatus::Cancelled, Some(Reason::ByCustomer)),
+            (OrderStatus::Cancelled, Some(StatusReason::ByCustomer)),
             (OrderStatus::Refunded, None),
         ]
     );

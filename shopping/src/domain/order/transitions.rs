@@ -9,7 +9,7 @@ use souk_types::{Error, Result, Timestamp};
 
 use super::history::StatusChange;
 use super::number::OrderNumber;
-use super::{Order, OrderEvent, OrderStatus, Reason, STEP_LEASE};
+use super::{Order, OrderEvent, OrderStatus, STEP_LEASE, StatusReason};
 use crate::domain::payment::state::{Payment, PaymentStatus};
 use crate::domain::quote::Quote;
 
@@ -85,7 +85,8 @@ impl Order {
 
     /// Whether the order ended before it was paid, and continues because the money has arrived.
     pub(crate) fn is_paid_late(&self) -> bool {
-        self.status == OrderStatus::Paid && self.history.iter().any(|change| change.reason == Some(Reason::PaidLate))
+        self.status == OrderStatus::Paid
+            && self.history.iter().any(|change| change.reason == Some(StatusReason::PaidLate))
     }
 
     /// Replaces an expired reservation, once: workers that find it expired at the same time must
@@ -99,7 +100,13 @@ impl Order {
     }
 
     /// Rejects the order. With `owes_stock`, it may hold stock, which is then returned.
-    pub(crate) fn reject(&mut self, refusal: Error, reason: Reason, owes_stock: bool, now: Timestamp) -> Result<()> {
+    pub(crate) fn reject(
+        &mut self,
+        refusal: Error,
+        reason: StatusReason,
+        owes_stock: bool,
+        now: Timestamp,
+    ) -> Result<()> {
         if matches!(self.status, OrderStatus::Pending | OrderStatus::Reserved) {
             self.end(OrderStatus::Rejected, reason, owes_stock, now)?;
             self.refusal = Some(refusal);
@@ -110,7 +117,7 @@ impl Order {
     }
 
     /// Cancels a reserved or paid order that cannot be completed.
-    pub(crate) fn fail(&mut self, refusal: Error, reason: Reason, now: Timestamp) -> Result<()> {
+    pub(crate) fn fail(&mut self, refusal: Error, reason: StatusReason, now: Timestamp) -> Result<()> {
         if matches!(self.status, OrderStatus::Reserved | OrderStatus::Paid) {
             self.end(OrderStatus::Cancelled, reason, true, now)?;
             self.refusal = Some(refusal);
@@ -120,7 +127,7 @@ impl Order {
 
     pub(crate) fn abandon(&mut self, now: Timestamp) -> Result<()> {
         if self.status == OrderStatus::Pending {
-            self.reject(interrupted(), Reason::Interrupted, true, now)
+            self.reject(interrupted(), StatusReason::Interrupted, true, now)
         } else {
             Ok(())
         }
@@ -133,7 +140,7 @@ impl Order {
             && self.payment_status() == Some(PaymentStatus::Open)
             && !self.payment_details.client_pays();
         if is_uncharged {
-            self.reject(interrupted(), Reason::Interrupted, true, now)?;
+            self.reject(interrupted(), StatusReason::Interrupted, true, now)?;
         }
         Ok(is_uncharged)
     }
@@ -145,14 +152,14 @@ impl Order {
         let reason = self.payment.as_ref().and_then(Payment::reason).map(|reason| format!(" ({reason})"));
         let reason = reason.unwrap_or_default();
         let detail = format!("The payment was declined{reason}; nothing was ordered. Order again under a new key.");
-        self.reject(Error::payment_declined(detail), Reason::PaymentDeclined, true, now)
+        self.reject(Error::payment_declined(detail), StatusReason::PaymentDeclined, true, now)
     }
 
     /// Cancels a reserved order whose payment was cancelled, or refunded, at the provider.
     pub(crate) fn cancel_unpaid(&mut self, now: Timestamp) -> Result<()> {
         let reason = match self.payment_status() {
-            Some(PaymentStatus::Cancelled) => Reason::PaymentCancelled,
-            Some(PaymentStatus::Refunded) => Reason::RefundedAtProvider,
+            Some(PaymentStatus::Cancelled) => StatusReason::PaymentCancelled,
+            Some(PaymentStatus::Refunded) => StatusReason::RefundedAtProvider,
             _ => return Ok(()),
         };
         if self.status != OrderStatus::Reserved {
@@ -171,15 +178,15 @@ impl Order {
             return Ok(());
         }
         let detail = "The order was not paid in time; nothing was ordered. Order again under a new key.";
-        self.fail(Error::conflict("order-state", detail), Reason::ReservationExpired, now)
+        self.fail(Error::conflict("order-state", detail), StatusReason::ReservationExpired, now)
     }
 
     /// Returns whether it was confirmed. Errors: `order-state`; `not-found` for another's order.
     pub(crate) fn cancel(&mut self, actor: Actor, now: Timestamp) -> Result<bool> {
         let reason = match actor {
-            Actor::Customer(id) | Actor::Admin(id) if self.customer == Some(id) => Reason::ByCustomer,
-            Actor::Guest => Reason::ByCustomer,
-            Actor::Admin(_) => Reason::ByShop,
+            Actor::Customer(id) | Actor::Admin(id) if self.customer == Some(id) => StatusReason::ByCustomer,
+            Actor::Guest => StatusReason::ByCustomer,
+            Actor::Admin(_) => StatusReason::ByShop,
             Actor::Customer(_) => return Err(Error::not_found("order")),
         };
         let before = self.status;
@@ -224,7 +231,7 @@ impl Order {
         matches!(self.status, OrderStatus::Rejected | OrderStatus::Cancelled | OrderStatus::Refunded)
     }
 
-    pub(super) fn enter(&mut self, status: OrderStatus, reason: Option<Reason>, now: Timestamp) -> Result<()> {
+    pub(super) fn enter(&mut self, status: OrderStatus, reason: Option<StatusReason>, now: Timestamp) -> Result<()> {
         if !self.status.next().contains(&status) {
             return Err(Error::internal(format!("order {}: {status:?} cannot follow {:?}", self.id, self.status)));
         }

@@ -5,12 +5,12 @@ use souk_contract::products::ProductSnapshot;
 use souk_contract::shopping::OrderId;
 use souk_types::{Address, Email, Money, Quantity, Timestamp};
 
-use super::buyer::Note as CustomerNote;
+use super::buyer::CustomerNote;
 use super::fulfilment::Fulfilment;
-use super::note::{Note, NoteView};
 use super::number::OrderNumber;
 use super::refunds::OrderRefundView;
 use super::shipment::{Shipment, ShipmentView};
+use super::staff_note::{NoteView, StaffNote};
 use super::{Order, OrderItem, OrderStatus, StatusChange};
 use crate::domain::payment::state::{Payment, PaymentView};
 use crate::domain::quote::Quote;
@@ -79,8 +79,8 @@ impl OrderView {
     }
 
     /// Whether the checkout has no outcome yet.
-    pub(crate) fn is_in_progress(&self) -> bool {
-        self.status.is_under_way()
+    pub(crate) fn is_in_checkout(&self) -> bool {
+        self.status.is_in_checkout()
     }
 }
 
@@ -95,7 +95,7 @@ impl Order {
 
     /// Returns the view for admins.
     pub(crate) fn view_for_admin(&self) -> OrderView {
-        let notes = self.notes.iter().map(Note::view).collect();
+        let notes = self.notes.iter().map(StaffNote::view).collect();
         let for_admins = Some(AdminPart { fulfilment: self.fulfilment(), notes });
         let shipments = self.shipments.iter().map(Shipment::view_for_admin).collect();
         OrderView { shipments, for_admins, ..self.view() }

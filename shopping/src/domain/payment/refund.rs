@@ -9,13 +9,13 @@
 use serde::{Deserialize, Serialize};
 use souk_types::Money;
 
-use super::report::{RefundId, RefundReport, RefundStatus};
+use super::report::{PaymentRefundId, RefundReport, RefundStatus};
 use super::state::{Payment, at_most, greater, less};
 
 /// A refund of a part of a payment, by the shop or at the provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Refund {
-    pub(crate) id: RefundId,
+    pub(crate) id: PaymentRefundId,
     /// The provider's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reference: Option<String>,
@@ -27,7 +27,7 @@ pub(crate) struct Refund {
 }
 
 impl Refund {
-    fn new(id: RefundId, amount: Money, status: RefundStatus) -> Self {
+    fn new(id: PaymentRefundId, amount: Money, status: RefundStatus) -> Self {
         Self { id, reference: None, amount, status, reason: None }
     }
 
@@ -71,7 +71,7 @@ impl Refund {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct RefundView {
-    id: RefundId,
+    id: PaymentRefundId,
     amount: Money,
     status: RefundStatus,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,7 +107,7 @@ impl Payment {
             refund.apply(report);
         } else if report.reference.is_some() {
             let mut refund =
-                Refund::new(report.id.unwrap_or_else(RefundId::new), report.amount, RefundStatus::Requested);
+                Refund::new(report.id.unwrap_or_else(PaymentRefundId::new), report.amount, RefundStatus::Requested);
             refund.apply(report);
             self.refunds.push(refund);
         }
@@ -155,7 +155,7 @@ impl Payment {
 
     fn request(&mut self, amount: Money) {
         if !amount.is_zero() {
-            self.refunds.push(Refund::new(RefundId::new(), amount, RefundStatus::Requested));
+            self.refunds.push(Refund::new(PaymentRefundId::new(), amount, RefundStatus::Requested));
         }
     }
 

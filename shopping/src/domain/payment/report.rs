@@ -68,10 +68,10 @@ impl fmt::Display for PaymentReport {
 }
 
 /// Marks ids of refunds.
-pub(crate) enum RefundMarker {}
+pub(crate) enum PaymentRefundMarker {}
 
 /// The shop's id of a refund, and its idempotency key at the provider.
-pub(crate) type RefundId = Id<RefundMarker>;
+pub(crate) type PaymentRefundId = Id<PaymentRefundMarker>;
 
 /// The state of a refund. The order of the states is that in which they follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -91,7 +91,7 @@ pub(crate) enum RefundStatus {
 #[derive(Debug, Clone)]
 pub(crate) struct RefundReport {
     /// The shop's id; `None` for a refund that was made at the provider.
-    pub(crate) id: Option<RefundId>,
+    pub(crate) id: Option<PaymentRefundId>,
     /// The provider's id; `None` when the provider refused to create the refund.
     pub(crate) reference: Option<String>,
     pub(crate) amount: Money,
@@ -118,7 +118,7 @@ impl fmt::Display for RefundReport {
 #[derive(Debug, Clone)]
 pub(crate) struct RefundRequest {
     /// The idempotency key.
-    pub(crate) id: RefundId,
+    pub(crate) id: PaymentRefundId,
     pub(crate) order: OrderId,
     /// The provider's id of the payment.
     pub(crate) payment: String,

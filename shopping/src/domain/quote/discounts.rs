@@ -9,7 +9,7 @@ use souk_contract::products::ProductSnapshot;
 use souk_types::{Currency, Money, Timestamp};
 
 use super::QuoteInput;
-use crate::domain::discount::{Benefit, Code, Discount, DiscountId, Reason};
+use crate::domain::discount::{Benefit, Code, Discount, DiscountId, DiscountRefusal};
 use crate::domain::rounding::Rounding;
 use crate::domain::shop::ShopDocuments;
 
@@ -38,7 +38,7 @@ pub(super) struct Applied<'q> {
     /// The amount that each discount takes off the goods.
     pub(super) used: Vec<(&'q Discount, u64)>,
     /// The codes of the request that do not apply.
-    pub(super) refused: Vec<(&'q Code, Option<DiscountId>, Reason)>,
+    pub(super) refused: Vec<(&'q Code, Option<DiscountId>, DiscountRefusal)>,
 }
 
 /// Chooses the discounts. `shipping` is the price of shipping for goods that cost an amount.
@@ -61,7 +61,7 @@ pub(super) fn apply<'q>(
     let none = || Applied { by_line: vec![0; goods.lines.len()], ..Applied::default() };
     // `min_by_key` returns the first of equal ones.
     let mut best = evaluated.chain([none()]).min_by_key(price).unwrap_or_else(none);
-    let reason = if best.used.is_empty() { Reason::NoGain } else { Reason::NotCombinable };
+    let reason = if best.used.is_empty() { DiscountRefusal::NoGain } else { DiscountRefusal::NotCombinable };
     for code in codes(input) {
         if let Some(discount) = shop.discount_by_code(code)
             && candidates.iter().any(|candidate| candidate.id == discount.id)
@@ -74,7 +74,7 @@ pub(super) fn apply<'q>(
     best
 }
 
-type Refused<'q> = Vec<(&'q Code, Option<DiscountId>, Reason)>;
+type Refused<'q> = Vec<(&'q Code, Option<DiscountId>, DiscountRefusal)>;
 
 /// Returns the discounts that could apply, oldest first, and the codes that cannot.
 fn candidates<'q>(
@@ -87,7 +87,7 @@ fn candidates<'q>(
     let mut named = Vec::new();
     for code in codes(input) {
         match shop.discount_by_code(code) {
-            None => refused.push((code, None, Reason::Unknown)),
+            None => refused.push((code, None, DiscountRefusal::Unknown)),
             Some(discount) => match obstacle(discount, input, goods, now) {
                 Some(reason) => refused.push((code, Some(discount.id), reason)),
                 None => named.push(discount.id),
@@ -108,14 +108,14 @@ fn codes(input: &QuoteInput) -> impl Iterator<Item = &Code> {
     codes.iter().enumerate().filter(move |(position, code)| is_first(*position, code)).map(|(_, code)| code)
 }
 
-fn obstacle(discount: &Discount, input: &QuoteInput, goods: &Goods<'_>, now: Timestamp) -> Option<Reason> {
+fn obstacle(discount: &Discount, input: &QuoteInput, goods: &Goods<'_>, now: Timestamp) -> Option<DiscountRefusal> {
     let exhausted = || input.exhausted.iter().find(|(id, _)| *id == discount.id).map(|(_, reason)| *reason);
     // A total above the largest amount is refused later.
     let total = Money::new(goods.total(), goods.currency).unwrap_or(Money::zero(goods.currency));
     discount.terms.obstacle(total, now).or_else(|| {
         let covers_none = goods.lines.iter().all(|(product, _)| !discount.terms.covers(product));
         let has_no_shipping = discount.is_free_shipping() && !goods.is_shipped;
-        if covers_none || has_no_shipping { Some(Reason::NoProduct) } else { exhausted() }
+        if covers_none || has_no_shipping { Some(DiscountRefusal::NoProduct) } else { exhausted() }
     })
 }
 

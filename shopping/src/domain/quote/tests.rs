@@ -258,7 +258,8 @@ fn the_best_set_of_discounts_applies() {
         let used: Vec<_> = used.into_iter().map(|(code, amount)| (code.to_owned(), amount)).collect();
         assert_eq!(applied, used, "{codes:?}");
         assert_eq!(quote.total.amount(), total, "{codes:?}");
-        let refused = quote.discounts.iter().filter(|discount| discount.reason == Some(Reason::NotCombinable)).count();
+        let refused =
+            quote.discounts.iter().filter(|discount| discount.reason == Some(DiscountRefusal::NotCombinable)).count();
         assert_eq!(used.len() + refused, codes.len(), "{codes:?}");
     }
 }
@@ -269,13 +270,13 @@ fn a_code_that_does_not_apply_has_a_reason() {
     for (terms, reason) in [
         (json!({}), None),
         (json!({"from": day("03-01"), "until": day("03-02")}), None),
-        (json!({"from": day("03-02")}), Some(Reason::NotStarted)),
-        (json!({"until": "2026-03-01T12:00:00Z"}), Some(Reason::Expired)),
+        (json!({"from": day("03-02")}), Some(DiscountRefusal::NotStarted)),
+        (json!({"until": "2026-03-01T12:00:00Z"}), Some(DiscountRefusal::Expired)),
         (json!({"minimum": euros(1000)}), None),
-        (json!({"minimum": euros(1001)}), Some(Reason::BelowMinimum)),
-        (json!({"minimum": {"amount": 1, "currency": "USD"}}), Some(Reason::OtherCurrency)),
-        (json!({"categories": ["mugs"]}), Some(Reason::NoProduct)),
-        (json!({"products": [ProductId::new()]}), Some(Reason::NoProduct)),
+        (json!({"minimum": euros(1001)}), Some(DiscountRefusal::BelowMinimum)),
+        (json!({"minimum": {"amount": 1, "currency": "USD"}}), Some(DiscountRefusal::OtherCurrency)),
+        (json!({"categories": ["mugs"]}), Some(DiscountRefusal::NoProduct)),
+        (json!({"products": [ProductId::new()]}), Some(DiscountRefusal::NoProduct)),
         (json!({"categories": ["mugs", "tea"]}), None),
     ] {
         let mut shop = shop(json!({}));
@@ -288,13 +289,13 @@ fn a_code_that_does_not_apply_has_a_reason() {
         let quote = quote(&input, &shop, now()).unwrap();
         let reasons: Vec<_> = quote.discounts.iter().map(|discount| discount.reason).collect();
         match reason {
-            None => assert_eq!(reasons, [None, Some(Reason::Unknown)], "{terms}"),
-            Some(reason) => assert_eq!(reasons, [Some(reason), Some(Reason::Unknown)], "{terms}"),
+            None => assert_eq!(reasons, [None, Some(DiscountRefusal::Unknown)], "{terms}"),
+            Some(reason) => assert_eq!(reasons, [Some(reason), Some(DiscountRefusal::Unknown)], "{terms}"),
         }
         assert_eq!(quote.total.amount(), if reason.is_none() { 900 } else { 1000 }, "{terms}");
-        let exhausted = vec![(shop.discounts[0].id, Reason::LimitReached)];
+        let exhausted = vec![(shop.discounts[0].id, DiscountRefusal::LimitReached)];
         let used_up = super::quote(&QuoteInput { exhausted, ..input }, &shop, now()).unwrap();
-        assert_eq!(used_up.discounts[0].reason, Some(reason.unwrap_or(Reason::LimitReached)));
+        assert_eq!(used_up.discounts[0].reason, Some(reason.unwrap_or(DiscountRefusal::LimitReached)));
     }
 }
 
@@ -318,7 +319,9 @@ fn a_discount_that_would_make_the_order_dearer_is_not_used() {
     shop.discounts = vec![discount(json!({"code": "ONE", "kind": "percent", "value": 100}))];
     let request = QuoteRequest { codes: request(json!({"codes": ["one"]})).codes, ..to("DE", "parcel") };
     // Shipping is free from 50.00 and costs 5.00 below.
-    for (cents, reason, total) in [(5000, Some(Reason::NoGain), 5000), (4999, None, 4949 + 500), (6000, None, 5940)] {
+    for (cents, reason, total) in
+        [(5000, Some(DiscountRefusal::NoGain), 5000), (4999, None, 4949 + 500), (6000, None, 5940)]
+    {
         let quote = quote(&input(vec![item(cents, 1, TaxClass::Standard)], request.clone()), &shop, now()).unwrap();
         assert_eq!((quote.discounts[0].reason, quote.total.amount()), (reason, total), "{cents}");
     }

@@ -39,9 +39,9 @@ fn entry(status: OrderStatus, paid: PaymentStatus, units: u64, product: ProductI
         key: Some("key".to_owned()),
         status,
         was_confirmed: !captured.is_zero(),
-        is_in_progress: false,
+        has_open_work: false,
         waits_for_provider: false,
-        claims_cart: status.is_under_way(),
+        claims_cart: status.is_in_checkout(),
         lines: vec![ReservationLine { product, quantity }],
         are_pieces_consistent: true,
         quote_problem: None,
@@ -88,7 +88,7 @@ impl Shop {
         let (bought, paid) = entry(OrderStatus::Confirmed, PaymentStatus::Captured, 2, product);
         let (returned, refunded) = entry(OrderStatus::Refunded, PaymentStatus::Refunded, 3, product);
         let (mut waiting, in_review) = entry(OrderStatus::Reserved, PaymentStatus::Authorized, 1, product);
-        waiting.is_in_progress = true;
+        waiting.has_open_work = true;
         let erased = CustomerId::new();
         let responses = vec![response(&bought, OrderStatus::Confirmed), response(&returned, OrderStatus::Confirmed)];
         let open = [&bought, &returned].into_iter().filter_map(|entry| entry.customer).collect();
@@ -150,7 +150,7 @@ fn every_state_of_a_payment_that_an_order_names_is_consistent() {
         shop.records.orders[index].status = status;
         // Until the provider has decided, the order stays in progress.
         let pending = paid == PaymentStatus::RefundPending;
-        (shop.records.orders[index].is_in_progress, shop.records.orders[index].waits_for_provider) = (pending, pending);
+        (shop.records.orders[index].has_open_work, shop.records.orders[index].waits_for_provider) = (pending, pending);
         shop.responses.clear();
         pay(&mut shop, index, paid, captured, refunded);
         assert_eq!(check(&shop.records, &shop.responses), [] as [String; 0], "{status:?} {paid:?}");
@@ -187,7 +187,7 @@ const VIOLATIONS: &[(&str, Violate)] = &[
     ("of one cart are under way", |shop| {
         let first = shop.records.orders[2].clone();
         let second = OrderRecord { order: OrderId::new(), key: Some("other".to_owned()), number: None, ..first };
-        let second = OrderRecord { status: OrderStatus::Pending, payment: None, is_in_progress: false, ..second };
+        let second = OrderRecord { status: OrderStatus::Pending, payment: None, has_open_work: false, ..second };
         shop.records.orders.push(second);
     }),
     ("one idempotency key got orders", |shop| {

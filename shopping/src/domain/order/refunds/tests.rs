@@ -223,7 +223,7 @@ fn pieces_without_money_can_go_back_on_sale() {
     let mut request = pieces(&order, 2);
     request["lines"][0]["restock"] = true.into();
     refund(&mut order, "2", request).unwrap();
-    assert!(order.owes_any_stock() && order.is_in_progress());
+    assert!(order.owes_any_stock() && order.has_open_work());
     let shown = view(&order);
     let last = &shown["refunds"][1];
     assert_eq!((&last["status"], &last["amount"]["amount"]), (&"succeeded".into(), &0.into()));
@@ -242,7 +242,7 @@ fn a_refund_of_pieces_without_money_and_stock_leaves_no_work() {
     }
     let request = pieces(&order, 1);
     refund(&mut order, "1", request).unwrap();
-    assert!(!order.is_in_progress());
+    assert!(!order.has_open_work());
     assert_eq!(view(&order)["refunds"][0]["status"], "succeeded");
     let amount = json!({"amount": {"amount": 1, "currency": "EUR"}, "reason": "x"});
     assert_eq!(refund(&mut order, "2", amount).unwrap_err().code(), "order-state");

@@ -118,7 +118,7 @@ fn stock_and_money_are_returned_independently() {
     );
     return_stock(&mut money_first);
     for order in [stock_first, money_first] {
-        assert_eq!((order.status(), order.is_in_progress()), (OrderStatus::Refunded, false));
+        assert_eq!((order.status(), order.has_open_work()), (OrderStatus::Refunded, false));
     }
 }
 
@@ -132,11 +132,12 @@ fn an_admin_repeats_a_failed_refund() {
     let first = order.payment.as_ref().unwrap().requested_refunds().next().unwrap().id;
     answer_refund(&mut order, RefundStatus::Failed);
     // The job does not repeat it.
-    assert_eq!((order.is_in_progress(), next_action(&order, Trigger::Job)), (false, NextAction::Wait));
+    assert_eq!((order.has_open_work(), next_action(&order, Trigger::Job)), (false, NextAction::Wait));
     for _ in 0..2 {
         order.retry_refunds(now).unwrap();
     }
-    let again: Vec<RefundId> = order.payment.as_ref().unwrap().requested_refunds().map(|refund| refund.id).collect();
+    let again: Vec<PaymentRefundId> =
+        order.payment.as_ref().unwrap().requested_refunds().map(|refund| refund.id).collect();
     assert!(again.len() == 1 && again[0] != first, "{again:?}");
     assert_eq!(next_action(&order, Trigger::Job), NextAction::RefundPayment);
     answer_refund(&mut order, RefundStatus::Pending);
@@ -182,10 +183,10 @@ fn a_disputed_order_is_refunded_when_the_shop_has_won() {
     assert_eq!((order.status(), order.payment_status()), (OrderStatus::Confirmed, Some(PaymentStatus::Disputed)));
     order.cancel(customer_of(&order), now).unwrap();
     return_stock(&mut order);
-    assert_eq!((order.is_in_progress(), next_action(&order, Trigger::Job)), (false, NextAction::Wait));
+    assert_eq!((order.has_open_work(), next_action(&order, Trigger::Job)), (false, NextAction::Wait));
     assert_eq!(order.retry_refunds(now).unwrap_err().code(), "order-state");
     notify(&mut order, "evt_2", DisputeStatus::Won);
-    assert_eq!((order.is_in_progress(), next_action(&order, Trigger::Job)), (true, NextAction::RefundPayment));
+    assert_eq!((order.has_open_work(), next_action(&order, Trigger::Job)), (true, NextAction::RefundPayment));
 }
 
 #[test]
@@ -196,7 +197,7 @@ fn a_refund_that_fails_days_later_makes_the_order_owe_it_again() {
     let failed = RefundReport { reference, ..refund_report(None, euros(TOTAL), RefundStatus::Failed) };
     order.apply_refunds(&[failed], Timestamp::now()).unwrap();
     assert_eq!((order.status(), order.payment_status()), (OrderStatus::Cancelled, Some(PaymentStatus::RefundFailed)));
-    assert_eq!(order.history.last().unwrap().reason, Some(Reason::RefundFailed));
+    assert_eq!(order.history.last().unwrap().reason, Some(StatusReason::RefundFailed));
     assert_eq!(next_action(&order, Trigger::Job), NextAction::Wait);
     order.retry_refunds(Timestamp::now()).unwrap();
     assert_eq!(next_action(&order, Trigger::Job), NextAction::RefundPayment);

@@ -17,7 +17,7 @@ fn captured(amount: u64) -> Payment {
 }
 
 /// A refund in the provider's list. Those of the shop carry its id.
-fn listed(id: Option<RefundId>, reference: &str, amount: u64, status: RefundStatus) -> RefundReport {
+fn listed(id: Option<PaymentRefundId>, reference: &str, amount: u64, status: RefundStatus) -> RefundReport {
     RefundReport { id, reference: Some(reference.to_owned()), amount: euros(amount), status, reason: None }
 }
 
@@ -25,7 +25,7 @@ fn requested(payment: &Payment) -> Vec<u64> {
     payment.requested_refunds().map(|refund| refund.amount.amount()).collect()
 }
 
-fn requested_id(payment: &Payment) -> RefundId {
+fn requested_id(payment: &Payment) -> PaymentRefundId {
     payment.requested_refunds().next().unwrap().id
 }
 

@@ -13,9 +13,9 @@ const MAX_NOTES: usize = 100;
 /// The text of a note.
 pub(crate) type NoteText = MultilineText<1, 2000>;
 
-/// A note.
+/// A note of the staff.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Note {
+pub(crate) struct StaffNote {
     at: Timestamp,
     /// The admin; `None` when the account is deleted.
     by: Option<CustomerId>,
@@ -41,7 +41,7 @@ impl Input for NewNote {
     }
 }
 
-impl Note {
+impl StaffNote {
     pub(super) fn by(&self) -> Option<CustomerId> {
         self.by
     }
@@ -76,7 +76,7 @@ impl Order {
         if self.notes.len() >= MAX_NOTES {
             return Err(Error::conflict("too-many-notes", format!("An order has at most {MAX_NOTES} notes.")));
         }
-        self.notes.push(Note { at: now, by: Some(admin), text, request });
+        self.notes.push(StaffNote { at: now, by: Some(admin), text, request });
         Ok(true)
     }
 }
