@@ -125,9 +125,9 @@ fn read_limits(environment: &mut Environment) -> CheckoutLimits {
     let unverified_pieces: Option<NonZeroU32> = environment.optional("MAX_UNVERIFIED_PIECES_PER_ADDRESS");
     let unpaid_orders: Option<NonZeroU32> = environment.optional("MAX_UNPAID_ORDERS_PER_CUSTOMER");
     CheckoutLimits {
-        pieces: pieces.map_or(DEFAULT_MAX_PIECES_PER_ORDER, NonZeroU32::get),
-        unverified_pieces: unverified_pieces.map_or(DEFAULT_MAX_UNVERIFIED_PIECES, NonZeroU32::get),
-        unpaid_orders: unpaid_orders
+        max_order_pieces: pieces.map_or(DEFAULT_MAX_PIECES_PER_ORDER, NonZeroU32::get),
+        max_unverified_pieces: unverified_pieces.map_or(DEFAULT_MAX_UNVERIFIED_PIECES, NonZeroU32::get),
+        max_unpaid_orders: unpaid_orders
             .map_or(DEFAULT_MAX_UNPAID_ORDERS, |most| usize::try_from(most.get()).unwrap_or(usize::MAX)),
         reservation_time,
         scarce_reservation_time: scarce.min(reservation_time),

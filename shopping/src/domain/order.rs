@@ -2,6 +2,7 @@
 //! [`transitions`] and [`settlement`] change the state.
 
 pub(crate) mod buyer;
+mod checkout_limits;
 pub(crate) mod checkout_table;
 pub(crate) mod filters;
 #[cfg(test)]
@@ -35,10 +36,11 @@ use souk_store::{Backoff, RetrySchedule};
 use souk_types::{Email, Error, Fingerprint, IdempotencyKey, Language, Money, Network, Quantity, Result, Timestamp};
 
 use self::buyer::Buyer;
+pub(crate) use self::checkout_limits::CheckoutLimits;
 use self::checkout_table::{NextAction, Situation, Trigger, next_action};
 use self::history::{LogEntry, OrderLog, StatusChange};
 use self::number::OrderNumber;
-pub(crate) use self::placement::{CheckoutLimits, NewOrder, quote_changed, require_orderable};
+pub(crate) use self::placement::{NewOrder, quote_changed, require_orderable};
 use self::refund_shares::{Paid, Sold, SoldLine};
 use self::refunds::OrderRefund;
 use self::restock::PieceReturn;

@@ -124,7 +124,7 @@ async fn place_new(
 /// Errors: `unverified-limit`.
 async fn check_network(app: &App, network: Network, cart: &Cart, now: Timestamp) -> Result<()> {
     // Each order has at least one piece.
-    let unpaid = app.store.orders.of_network(network, app.limits.unverified_pieces).await?;
+    let unpaid = app.store.orders.of_network(network, app.limits.max_unverified_pieces).await?;
     app.limits.check_network(&unpaid, cart, now)
 }
 
@@ -132,7 +132,7 @@ async fn check_network(app: &App, network: Network, cart: &Cart, now: Timestamp)
 /// at the same moment.
 async fn check_network_again(app: &App, order: Order) -> Result<Order> {
     let Some(network) = order.unverified_network() else { return Ok(order) };
-    let unpaid = app.store.orders.of_network(network, app.limits.unverified_pieces).await?;
+    let unpaid = app.store.orders.of_network(network, app.limits.max_unverified_pieces).await?;
     let Err(error) = app.limits.check_network_again(&unpaid) else { return Ok(order) };
     let entry = order_log::entry(TimelineKind::State, "unpaid-pieces", error.code().to_owned());
     reject(app, &order, error, StatusReason::ReservationRefused, Stock::NotHeld, entry).await

@@ -3,24 +3,26 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use souk_contract::customer::CustomerId;
 use souk_contract::products::{ProductId, ProductSnapshot};
-use souk_types::{Country, Currency, Language, Money, Network, Price, Quantity, TaxClass, Timestamp};
+use souk_types::{Country, Currency, Error, Language, Money, Network, Price, Quantity, Result, TaxClass, Timestamp};
 
 use super::buyer::Buyer;
 use super::number::OrderNumber;
-use super::{CheckoutLimits, Hold, NewOrder, Order};
+use super::{Actor, CheckoutLimits, Hold, NewOrder, Order, OrderStatus, StatusReason};
 use crate::domain::cart::{Cart, CartLine};
 use crate::domain::idempotency::CheckoutRequest;
 use crate::domain::owner::Owner;
+use crate::domain::payment::report::{PaymentReport, ProviderStatus};
 use crate::domain::payment::state::Payment;
-use crate::domain::payment::{DemoToken, PaymentDetails};
+use crate::domain::payment::{DemoToken, PaymentDetails, PaymentMethod};
 use crate::domain::quote::{Quote, QuoteLine, QuoteRequest, QuoteShipping, QuoteTax, TaxBasis};
 use crate::domain::tax::Scheme;
 
 pub(crate) const LIMITS: CheckoutLimits = CheckoutLimits {
-    pieces: 10,
-    unverified_pieces: 5,
-    unpaid_orders: 2,
+    max_order_pieces: 10,
+    max_unverified_pieces: 5,
+    max_unpaid_orders: 2,
     reservation_time: Duration::from_mins(15),
     scarce_reservation_time: Duration::from_mins(5),
 };
@@ -123,4 +125,79 @@ pub(crate) fn hold_of(order: &Order, payment: Option<Payment>) -> Hold {
         payment,
         until: order.reserved_until,
     }
+}
+
+/// A customer, the cart, and the latest order.
+pub(super) struct Shopper {
+    pub(super) owner: Owner,
+    pub(super) cart: Cart,
+    pub(super) last: Option<Order>,
+    pub(super) now: Timestamp,
+}
+
+impl Shopper {
+    pub(super) fn new(pieces: u64) -> Self {
+        let (owner, cart) = (Owner::Customer(CustomerId::new()), cart_of_tea(pieces));
+        Self { owner, cart, last: None, now: Timestamp::now() }
+    }
+
+    /// Places an order and brings it to its end.
+    pub(super) fn order(&mut self, end: fn(&mut Order, Timestamp)) -> Result<()> {
+        LIMITS.check(&self.cart, self.now)?;
+        let mut order = order_of(&self.cart, self.owner, "key", self.now);
+        end(&mut order, self.now);
+        if let Some(at) = order.ended_unpaid() {
+            self.cart.orders.add_unpaid(order.id, at, self.now);
+        }
+        if order.status() == OrderStatus::Confirmed {
+            let (revision, lines) = order.ordered_lines();
+            self.cart.complete_order(revision, &lines);
+        }
+        self.last = Some(order);
+        Ok(())
+    }
+}
+
+pub(super) fn pending(_: &mut Order, _: Timestamp) {}
+
+pub(super) fn reserved(order: &mut Order, now: Timestamp) {
+    let payment = Payment::open(PaymentMethod::Demo, order.id.to_string(), order.total(), None);
+    order.hold(&hold_of(order, Some(payment)), now).unwrap();
+}
+
+pub(super) fn paid(order: &mut Order, now: Timestamp) {
+    reserved(order, now);
+    let captured = PaymentReport::new(ProviderStatus::Captured, order.total());
+    order.apply_payment(&captured, now).unwrap();
+}
+
+pub(super) fn confirmed(order: &mut Order, now: Timestamp) {
+    paid(order, now);
+    order.confirm(now).unwrap();
+}
+
+pub(super) fn refused(order: &mut Order, now: Timestamp) {
+    order.reject(Error::conflict("out-of-stock", "x"), StatusReason::OutOfStock, false, now).unwrap();
+}
+
+pub(super) fn cancelled(order: &mut Order, now: Timestamp) {
+    reserved(order, now);
+    order.cancel(Actor::Customer(order.customer.unwrap()), now).unwrap();
+}
+
+pub(super) fn expired(order: &mut Order, now: Timestamp) {
+    reserved(order, now);
+    order.expire_reservation(now).unwrap();
+}
+
+pub(super) fn declined(order: &mut Order, now: Timestamp) {
+    reserved(order, now);
+    let nothing = Money::zero(Currency::EUR);
+    order.apply_payment(&PaymentReport::new(ProviderStatus::Declined, nothing), now).unwrap();
+    order.decline(now).unwrap();
+}
+
+pub(super) fn cancelled_by_shop(order: &mut Order, now: Timestamp) {
+    reserved(order, now);
+    order.cancel(Actor::Admin(CustomerId::new()), now).unwrap();
 }
