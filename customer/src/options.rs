@@ -12,7 +12,7 @@ use crate::domain::relying_party::RelyingParty;
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Attempts with a password from one network.
-    pub(crate) attempts_per_address: PerMinute,
+    pub(crate) attempts_per_network: PerMinute,
     /// Attempts with a password of one account from all networks where it has not signed in before,
     /// and wrong ones from each where it has.
     pub(crate) attempts_per_account: PerMinute,
@@ -45,9 +45,9 @@ impl FromStr for StaffSecondFactor {
 impl Default for Options {
     /// Enough for an office behind one address, and for a person who has forgotten the password.
     fn default() -> Self {
-        let (attempts_per_address, attempts_per_account) = (PerMinute::new(30), PerMinute::new(10));
+        let (attempts_per_network, attempts_per_account) = (PerMinute::new(30), PerMinute::new(10));
         Self {
-            attempts_per_address,
+            attempts_per_network,
             attempts_per_account,
             staff_second_factor: StaffSecondFactor::default(),
             relying_party: None,
@@ -56,17 +56,17 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Reads `PASSWORD_ATTEMPTS_PER_MINUTE_PER_ADDRESS`, `PASSWORD_ATTEMPTS_PER_MINUTE_PER_ACCOUNT`,
+    /// Reads `PASSWORD_ATTEMPTS_PER_MINUTE_PER_NETWORK`, `PASSWORD_ATTEMPTS_PER_MINUTE_PER_ACCOUNT`,
     /// `STAFF_SECOND_FACTOR` and `PUBLIC_URL`, and collects problems. `public_url` is the address of
     /// a shop whose environment names none.
     pub fn read(environment: &mut Environment, public_url: Option<&str>) -> Self {
         let default = Self::default();
-        let per_address = environment.optional("PASSWORD_ATTEMPTS_PER_MINUTE_PER_ADDRESS");
+        let per_network = environment.optional("PASSWORD_ATTEMPTS_PER_MINUTE_PER_NETWORK");
         let per_account = environment.optional("PASSWORD_ATTEMPTS_PER_MINUTE_PER_ACCOUNT");
         let named: Option<HttpUrl> = environment.optional("PUBLIC_URL");
         let public_url = named.as_ref().map(HttpUrl::as_str).or(public_url);
         Self {
-            attempts_per_address: per_address.unwrap_or(default.attempts_per_address),
+            attempts_per_network: per_network.unwrap_or(default.attempts_per_network),
             attempts_per_account: per_account.unwrap_or(default.attempts_per_account),
             staff_second_factor: environment.optional("STAFF_SECOND_FACTOR").unwrap_or_default(),
             relying_party: public_url.and_then(RelyingParty::at),

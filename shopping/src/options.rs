@@ -65,9 +65,9 @@ impl RateOptions {
         let mut rate = |name, default| environment.optional(name).unwrap_or(default);
         Self {
             orders: rate("ORDERS_PER_MINUTE_PER_CUSTOMER", DEFAULT_ORDERS_PER_MINUTE),
-            guest_orders: rate("GUEST_ORDERS_PER_MINUTE_PER_ADDRESS", DEFAULT_GUEST_ORDERS_PER_MINUTE),
-            guest_carts: rate("GUEST_CARTS_PER_MINUTE_PER_ADDRESS", DEFAULT_GUEST_CARTS_PER_MINUTE),
-            vat_checks: rate("VAT_CHECKS_PER_MINUTE_PER_ADDRESS", DEFAULT_VAT_CHECKS_PER_MINUTE),
+            guest_orders: rate("GUEST_ORDERS_PER_MINUTE_PER_NETWORK", DEFAULT_GUEST_ORDERS_PER_MINUTE),
+            guest_carts: rate("GUEST_CARTS_PER_MINUTE_PER_NETWORK", DEFAULT_GUEST_CARTS_PER_MINUTE),
+            vat_checks: rate("VAT_CHECKS_PER_MINUTE_PER_NETWORK", DEFAULT_VAT_CHECKS_PER_MINUTE),
         }
     }
 }
@@ -122,7 +122,7 @@ fn read_limits(environment: &mut Environment) -> CheckoutLimits {
     }
     let scarce = scarce.map_or(DEFAULT_SCARCE_RESERVATION_TIME, |time| time.0);
     let pieces: Option<NonZeroU32> = environment.optional("MAX_PIECES_PER_ORDER");
-    let unverified_pieces: Option<NonZeroU32> = environment.optional("MAX_UNVERIFIED_PIECES_PER_ADDRESS");
+    let unverified_pieces: Option<NonZeroU32> = environment.optional("MAX_UNVERIFIED_PIECES_PER_NETWORK");
     let unpaid_orders: Option<NonZeroU32> = environment.optional("MAX_UNPAID_ORDERS_PER_CUSTOMER");
     CheckoutLimits {
         max_order_pieces: pieces.map_or(DEFAULT_MAX_PIECES_PER_ORDER, NonZeroU32::get),
@@ -237,7 +237,7 @@ mod tests {
                 ],
                 3,
             ),
-            (vec![DEMO, ("MAX_UNVERIFIED_PIECES_PER_ADDRESS", "0")], 1),
+            (vec![DEMO, ("MAX_UNVERIFIED_PIECES_PER_NETWORK", "0")], 1),
         ] {
             let mut environment = Environment::from_pairs(variables.clone());
             Options::read(&mut environment, None);

@@ -55,7 +55,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
         .manage(health)
         .manage(options.cors)
         .manage(options.trusted_proxies)
-        .manage(RequestLimit::new(options.requests_per_address))
+        .manage(RequestLimit::new(options.requests_per_network))
         .attach(welcome);
     let shop = services.mount(shop);
     // Without a proxy, the shop need not drain connections.
@@ -78,7 +78,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
 struct Options {
     services: ServiceOptions,
     cors: CorsOrigins,
-    requests_per_address: PerMinute,
+    requests_per_network: PerMinute,
     trusted_proxies: TrustedProxies,
 }
 
@@ -101,12 +101,12 @@ impl Options {
         let shopping = shopping::Options::read(&mut environment, Some(PaymentMethod::Demo));
         let web = web::Options::read(&mut environment, &web::Defaults { public_url });
         let cors = CorsOrigins::read(&mut environment);
-        let requests_per_address = RequestLimit::read_rate(&mut environment);
+        let requests_per_network = RequestLimit::read_rate(&mut environment);
         let trusted_proxies: TrustedProxies = environment.optional("TRUSTED_PROXIES").unwrap_or_default();
         environment.check()?;
         let (Some(mail), Some(web)) = (mail, web) else { return Err(environment.report()) };
         let services = ServiceOptions { customer, mail, products, shopping, web };
-        Ok(Self { services, cors, requests_per_address, trusted_proxies })
+        Ok(Self { services, cors, requests_per_network, trusted_proxies })
     }
 }
 

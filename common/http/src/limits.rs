@@ -30,7 +30,7 @@ const PERMIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Requests of one network in a minute. A visitor opens some dozens of pages in a minute, and an
 /// office or a mobile provider has many visitors behind one address.
-const DEFAULT_REQUESTS_PER_ADDRESS: PerMinute = PerMinute::new(1_800);
+const DEFAULT_REQUESTS_PER_NETWORK: PerMinute = PerMinute::new(1_800);
 /// The requests of this many seconds may come at once: a page with its pictures is twenty.
 const REQUEST_BURST_SECONDS: u32 = 10;
 
@@ -39,11 +39,11 @@ const REQUEST_BURST_SECONDS: u32 = 10;
 pub struct RequestLimit(RateLimiter<Network>);
 
 impl RequestLimit {
-    /// Reads `REQUESTS_PER_MINUTE_PER_ADDRESS`, and collects problems.
+    /// Reads `REQUESTS_PER_MINUTE_PER_NETWORK`, and collects problems.
     #[must_use]
     pub fn read_rate(environment: &mut Environment) -> PerMinute {
-        let rate: Option<PerMinute> = environment.optional("REQUESTS_PER_MINUTE_PER_ADDRESS");
-        rate.unwrap_or(DEFAULT_REQUESTS_PER_ADDRESS).with_burst_of_seconds(REQUEST_BURST_SECONDS)
+        let rate: Option<PerMinute> = environment.optional("REQUESTS_PER_MINUTE_PER_NETWORK");
+        rate.unwrap_or(DEFAULT_REQUESTS_PER_NETWORK).with_burst_of_seconds(REQUEST_BURST_SECONDS)
     }
 
     /// Returns the limit with this rate for each network. It counts in this process only: to share

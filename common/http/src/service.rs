@@ -37,7 +37,7 @@ pub struct Service<D = Database> {
     port: u16,
     cors: CorsOrigins,
     trusted_proxies: TrustedProxies,
-    requests_per_address: PerMinute,
+    requests_per_network: PerMinute,
 }
 
 impl<D> Service<D> {
@@ -51,7 +51,7 @@ impl<D> Service<D> {
             .manage(self.instance.clone())
             .manage(self.cors.clone())
             .manage(self.trusted_proxies.clone())
-            .manage(RequestLimit::new(self.requests_per_address))
+            .manage(RequestLimit::new(self.requests_per_network))
     }
 }
 
@@ -173,7 +173,7 @@ fn read_settings<D>(
     });
     let database = open(name, &mut environment);
     let cors = CorsOrigins::read(&mut environment);
-    let requests_per_address = RequestLimit::read_rate(&mut environment);
+    let requests_per_network = RequestLimit::read_rate(&mut environment);
     let telemetry = Telemetry {
         service: name,
         instance: Some(instance.clone()),
@@ -195,7 +195,7 @@ fn read_settings<D>(
                 port: port.0,
                 cors,
                 trusted_proxies,
-                requests_per_address,
+                requests_per_network,
             };
             Ok(Settings { service, telemetry })
         }

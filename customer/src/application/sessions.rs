@@ -330,7 +330,7 @@ mod tests {
 
     fn start_limited() -> (App, TempDir) {
         let (few, many) = (PerMinute::new(LIMIT), PerMinute::new(1_000));
-        start_with(Options { attempts_per_address: many, attempts_per_account: few, ..Options::default() })
+        start_with(Options { attempts_per_network: many, attempts_per_account: few, ..Options::default() })
     }
 
     async fn failure(app: &App, email: &str, password: &str, network: Network) -> Option<ErrorKind> {
@@ -385,7 +385,7 @@ mod tests {
     async fn attempts_from_one_network_are_limited() {
         let (few, many) = (PerMinute::new(LIMIT), PerMinute::new(1_000));
         let (app, _directory) =
-            start_with(Options { attempts_per_address: few, attempts_per_account: many, ..Options::default() });
+            start_with(Options { attempts_per_network: few, attempts_per_account: many, ..Options::default() });
         ana(&app).await;
         let token = signed_in(&app).await.refresh_token;
         for attempt in 0..LIMIT + 2 {

@@ -29,12 +29,12 @@ const CHALLENGES: PerMinute = PerMinute::new(3_000);
 
 impl Attempts {
     pub(crate) fn new(limits: &SharedLimits, options: &Options) -> Self {
-        let (per_address, per_account) = (options.attempts_per_address, options.attempts_per_account);
+        let (per_network, per_account) = (options.attempts_per_network, options.attempts_per_account);
         Self {
-            by_network: limits.limiter("attempts", per_address),
+            by_network: limits.limiter("attempts", per_network),
             from_elsewhere: limits.limiter("attempts-from-elsewhere", per_account),
             failures: limits.limiter("failed-attempts", per_account),
-            refused_tokens: limits.limiter("refused-tokens", per_address),
+            refused_tokens: limits.limiter("refused-tokens", per_network),
             challenges: RateLimiter::new(CHALLENGES),
         }
     }

@@ -169,7 +169,7 @@ impl Fleet {
                     signing_key: &signing_key,
                     demo_catalogue: options.demo_catalogue,
                     log: &options.log,
-                    attempts_per_address: options.sign_in.per_minute,
+                    attempts_per_network: options.sign_in.per_minute,
                     mails: &mails,
                     public_url: &public_url,
                     environment: &options.environment,

@@ -94,8 +94,8 @@ const UNSET: &[&str] = &[
     "DATABASE",
     "DEMO_CATALOGUE",
     "ENVIRONMENT",
-    "GUEST_CARTS_PER_MINUTE_PER_ADDRESS",
-    "GUEST_ORDERS_PER_MINUTE_PER_ADDRESS",
+    "GUEST_CARTS_PER_MINUTE_PER_NETWORK",
+    "GUEST_ORDERS_PER_MINUTE_PER_NETWORK",
     "INSTANCE",
     "JWKS_URL",
     "LEGAL_PAGES",
@@ -108,16 +108,16 @@ const UNSET: &[&str] = &[
     "MAX_IMPORT_ROWS",
     "MAX_PIECES_PER_ORDER",
     "MAX_UNPAID_ORDERS_PER_CUSTOMER",
-    "MAX_UNVERIFIED_PIECES_PER_ADDRESS",
+    "MAX_UNVERIFIED_PIECES_PER_NETWORK",
     "MONGODB_URI",
     "ORDERS_PER_MINUTE_PER_CUSTOMER",
     "PASSWORD_ATTEMPTS_PER_MINUTE_PER_ACCOUNT",
-    "PASSWORD_ATTEMPTS_PER_MINUTE_PER_ADDRESS",
+    "PASSWORD_ATTEMPTS_PER_MINUTE_PER_NETWORK",
     "PAYMENT_METHODS",
     "PORT",
     "PUBLIC_URL",
     "RELEASE",
-    "REQUESTS_PER_MINUTE_PER_ADDRESS",
+    "REQUESTS_PER_MINUTE_PER_NETWORK",
     "RESERVATION_SECONDS",
     "SCARCE_RESERVATION_SECONDS",
     "SENTRY_DSN",
@@ -134,20 +134,20 @@ const UNSET: &[&str] = &[
     "STRIPE_URL",
     "STRIPE_WEBHOOK_SECRET",
     "TRUSTED_PROXIES",
-    "VAT_CHECKS_PER_MINUTE_PER_ADDRESS",
+    "VAT_CHECKS_PER_MINUTE_PER_NETWORK",
     "VIES_URL",
 ];
 
 /// Variables for rates that no test, benchmark or load generator reaches: all their clients have
 /// one address, and their customers order often.
 pub const UNLIMITED_RATES: [(&str, &str); 7] = [
-    ("PASSWORD_ATTEMPTS_PER_MINUTE_PER_ADDRESS", UNLIMITED),
-    ("GUEST_CARTS_PER_MINUTE_PER_ADDRESS", UNLIMITED),
-    ("GUEST_ORDERS_PER_MINUTE_PER_ADDRESS", UNLIMITED),
-    ("MAX_UNVERIFIED_PIECES_PER_ADDRESS", UNLIMITED),
+    ("PASSWORD_ATTEMPTS_PER_MINUTE_PER_NETWORK", UNLIMITED),
+    ("GUEST_CARTS_PER_MINUTE_PER_NETWORK", UNLIMITED),
+    ("GUEST_ORDERS_PER_MINUTE_PER_NETWORK", UNLIMITED),
+    ("MAX_UNVERIFIED_PIECES_PER_NETWORK", UNLIMITED),
     ("ORDERS_PER_MINUTE_PER_CUSTOMER", UNLIMITED),
-    ("REQUESTS_PER_MINUTE_PER_ADDRESS", UNLIMITED),
-    ("VAT_CHECKS_PER_MINUTE_PER_ADDRESS", UNLIMITED),
+    ("REQUESTS_PER_MINUTE_PER_NETWORK", UNLIMITED),
+    ("VAT_CHECKS_PER_MINUTE_PER_NETWORK", UNLIMITED),
 ];
 
 const UNLIMITED: &str = "4294967295";
@@ -197,7 +197,7 @@ pub(crate) struct Instance<'i> {
     pub(crate) signing_key: &'i Path,
     pub(crate) demo_catalogue: bool,
     pub(crate) log: &'i str,
-    pub(crate) attempts_per_address: u32,
+    pub(crate) attempts_per_network: u32,
     /// Where mails are files, unless `environment` names an SMTP server.
     pub(crate) mails: &'i Path,
     pub(crate) public_url: &'i str,
@@ -226,7 +226,7 @@ impl Instance<'_> {
             Service::Customer => {
                 program = program.variable("SIGNING_KEY_FILE", self.signing_key);
                 program =
-                    program.variable("PASSWORD_ATTEMPTS_PER_MINUTE_PER_ADDRESS", self.attempts_per_address.to_string());
+                    program.variable("PASSWORD_ATTEMPTS_PER_MINUTE_PER_NETWORK", self.attempts_per_network.to_string());
                 program = program.variable("PUBLIC_URL", self.public_url);
             }
             Service::Products => program = program.variable("DEMO_CATALOGUE", self.demo_catalogue.to_string()),

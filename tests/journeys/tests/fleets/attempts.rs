@@ -13,7 +13,7 @@ const MARGIN: usize = 6;
 #[ignore = "needs RabbitMQ, MongoDB and nginx: cargo xtask test"]
 async fn guesses_from_many_addresses_do_not_lock_the_customer_out() {
     let fleet = TestFleet::start_with(|options| {
-        for limit in ["PASSWORD_ATTEMPTS_PER_MINUTE_PER_ADDRESS", "PASSWORD_ATTEMPTS_PER_MINUTE_PER_ACCOUNT"] {
+        for limit in ["PASSWORD_ATTEMPTS_PER_MINUTE_PER_NETWORK", "PASSWORD_ATTEMPTS_PER_MINUTE_PER_ACCOUNT"] {
             options.environment.push((Service::Customer, limit.to_owned(), String::new()));
         }
     })

@@ -9,9 +9,9 @@ use serde_json::json;
 const LIMIT: u8 = 3;
 const UNLIMITED: &str = "1000000";
 
-async fn start(per_address: &str, per_account: &str) -> TestShop {
+async fn start(per_network: &str, per_account: &str) -> TestShop {
     let environment = [
-        ("PASSWORD_ATTEMPTS_PER_MINUTE_PER_ADDRESS", per_address),
+        ("PASSWORD_ATTEMPTS_PER_MINUTE_PER_NETWORK", per_network),
         ("PASSWORD_ATTEMPTS_PER_MINUTE_PER_ACCOUNT", per_account),
     ];
     TestShop::start_in(&["--no-demo"], &environment).await
@@ -104,7 +104,7 @@ async fn the_limits_are_on_by_default() {
 
 #[tokio::test]
 async fn requests_of_one_network_are_limited() {
-    let shop = TestShop::start_in(&["--no-demo"], &[("REQUESTS_PER_MINUTE_PER_ADDRESS", "30")]).await;
+    let shop = TestShop::start_in(&["--no-demo"], &[("REQUESTS_PER_MINUTE_PER_NETWORK", "30")]).await;
     let busy = shop.client_at([127, 0, 1, 1]);
     let mut statuses = Vec::new();
     for _ in 0..7 {
@@ -129,7 +129,7 @@ async fn requests_of_one_network_are_limited() {
 
 #[tokio::test]
 async fn guest_tokens_and_vat_numbers_of_one_network_are_limited() {
-    let limits = [("GUEST_CARTS_PER_MINUTE_PER_ADDRESS", "3"), ("VAT_CHECKS_PER_MINUTE_PER_ADDRESS", "2")];
+    let limits = [("GUEST_CARTS_PER_MINUTE_PER_NETWORK", "3"), ("VAT_CHECKS_PER_MINUTE_PER_NETWORK", "2")];
     let shop = TestShop::start_in(&["--no-demo"], &limits).await;
     let tea = shop.new_product("tea", &euros(499), 100).await;
     let client = shop.client();

@@ -56,7 +56,7 @@ fn order_unpaid(guest: &Client) -> Request {
 
 #[tokio::test]
 async fn customers_without_a_verified_address_hold_few_pieces() {
-    let shop = TestShop::start_in(&["--no-demo"], &[("MAX_UNVERIFIED_PIECES_PER_ADDRESS", "5")]).await;
+    let shop = TestShop::start_in(&["--no-demo"], &[("MAX_UNVERIFIED_PIECES_PER_NETWORK", "5")]).await;
     let tea = shop.new_product("tea", &euros(499), 100).await;
     let (network, other) = (shop.client_at([127, 0, 1, 1]), shop.client_at([127, 0, 1, 2]));
     let first = guest_with(&network, &tea, 3).await;
@@ -89,7 +89,7 @@ async fn customers_without_a_verified_address_hold_few_pieces() {
 
 #[tokio::test]
 async fn orders_at_the_same_moment_hold_few_pieces() {
-    let shop = TestShop::start_in(&["--no-demo"], &[("MAX_UNVERIFIED_PIECES_PER_ADDRESS", "5")]).await;
+    let shop = TestShop::start_in(&["--no-demo"], &[("MAX_UNVERIFIED_PIECES_PER_NETWORK", "5")]).await;
     let tea = shop.new_product("tea", &euros(499), 100).await;
     let mut guests = Vec::new();
     for _ in 0..8 {
