@@ -4,6 +4,7 @@ mod accounts;
 mod addresses;
 mod auth;
 mod client_info;
+mod documents;
 mod erasures;
 mod exports;
 mod keys;
@@ -23,6 +24,7 @@ pub fn routes() -> Vec<Route> {
     let nouns = [
         accounts::routes(),
         addresses::routes(),
+        documents::routes(),
         erasures::routes(),
         exports::routes(),
         keys::routes(),

@@ -24,7 +24,7 @@ pub(crate) fn serve(app: &App, bus: &Bus) {
     let own = app.clone();
     bus.serve(move |sent: AccountMailSent| {
         let app = own.clone();
-        async move { mails::note_sent(&app, sent.id).await }
+        async move { mails::delete_sent_notice(&app, sent.id).await }
     });
     let own = app.clone();
     bus.serve(move |request: GetContact| {

@@ -8,8 +8,8 @@ use souk_store::Database;
 use tokio::sync::Semaphore;
 
 use crate::domain::message::Sender;
-use crate::providers::outgoing::Outgoing;
 use crate::providers::templates::Templates;
+use crate::providers::transport::MailTransport;
 use crate::repositories::{ErasedCustomers, Mails};
 
 /// The state of the service `mail`. Cheap to clone.
@@ -22,7 +22,7 @@ pub struct App {
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) revocations: TokenRevocations,
     pub(crate) templates: Arc<Templates>,
-    pub(crate) outgoing: Outgoing,
+    pub(crate) transport: MailTransport,
     pub(crate) sender: Arc<Sender>,
     /// Limits the first attempts that are in progress.
     pub(crate) first_attempts: Arc<Semaphore>,

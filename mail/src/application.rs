@@ -1,7 +1,8 @@
 //! Use cases.
 
+pub(crate) mod admin_mails;
 pub(crate) mod deliveries;
 pub(crate) mod erasure;
 pub mod ledger;
-pub(crate) mod list;
+pub mod operator;
 pub(crate) mod queue;

@@ -1,7 +1,7 @@
 //! Routes for admins: the mails to customers. `docs/mail.md` documents them.
 
 use rocket::http::Status as HttpStatus;
-use rocket::serde::json::Json as Body;
+use rocket::serde::json::Json as JsonResponse;
 use rocket::{Route, State, get, post, routes};
 use souk_contract::EventId;
 use souk_http::auth::permission::{AssistCustomers, OperateSystem};
@@ -11,8 +11,8 @@ use souk_http::{NoInput, OptionalKey, Param, Query, Replayable, Result, with_lim
 use souk_types::Page;
 
 use crate::App;
+use crate::application::admin_mails::{self, MailSummary};
 use crate::application::ledger::MailRecord;
-use crate::application::list::{self, MailSummary};
 use crate::domain::list_query::MailQuery;
 
 /// Returns the routes of this service. They need a managed [`App`].
@@ -35,18 +35,22 @@ async fn list_mails(
     app: &State<App>,
     _staff: Staff<AssistCustomers>,
     query: Query<MailQuery>,
-) -> Result<Body<Page<MailRecord>>> {
-    Ok(Body(list::list(app, query.0).await?))
+) -> Result<JsonResponse<Page<MailRecord>>> {
+    Ok(JsonResponse(admin_mails::list(app, query.0).await?))
 }
 
 #[get("/summary")]
-async fn get_summary(app: &State<App>, _staff: Staff<AssistCustomers>) -> Result<Body<MailSummary>> {
-    Ok(Body(list::summary(app).await?))
+async fn get_summary(app: &State<App>, _staff: Staff<AssistCustomers>) -> Result<JsonResponse<MailSummary>> {
+    Ok(JsonResponse(admin_mails::summary(app).await?))
 }
 
 #[get("/<id>")]
-async fn get_mail(app: &State<App>, _staff: Staff<AssistCustomers>, id: Param<EventId>) -> Result<Body<MailRecord>> {
-    Ok(Body(list::get(app, id.0).await?))
+async fn get_mail(
+    app: &State<App>,
+    _staff: Staff<AssistCustomers>,
+    id: Param<EventId>,
+) -> Result<JsonResponse<MailRecord>> {
+    Ok(JsonResponse(admin_mails::get(app, id.0).await?))
 }
 
 #[post("/<id>/retry", data = "<_input>")]
@@ -55,8 +59,8 @@ async fn retry_mail(
     staff: Staff<AssistCustomers>,
     id: Param<EventId>,
     _input: NoInput,
-) -> Result<(HttpStatus, Body<MailRecord>)> {
-    Ok((HttpStatus::Accepted, Body(list::retry(app, staff.id(), id.0).await?)))
+) -> Result<(HttpStatus, JsonResponse<MailRecord>)> {
+    Ok((HttpStatus::Accepted, JsonResponse(admin_mails::retry(app, staff.id(), id.0).await?)))
 }
 
 #[post("/<id>/resend", data = "<_input>")]
@@ -66,9 +70,9 @@ async fn resend_mail(
     id: Param<EventId>,
     key: OptionalKey,
     _input: NoInput,
-) -> Result<Replayable<(HttpStatus, Body<MailRecord>)>> {
-    let (mail, replayed) = list::resend(app, staff.id(), id.0, key.0).await?;
-    Ok(Replayable { replayed, response: (HttpStatus::Accepted, Body(mail)) })
+) -> Result<Replayable<(HttpStatus, JsonResponse<MailRecord>)>> {
+    let (mail, replayed) = admin_mails::resend(app, staff.id(), id.0, key.0).await?;
+    Ok(Replayable { replayed, response: (HttpStatus::Accepted, JsonResponse(mail)) })
 }
 
 #[get("/admin/documents")]
@@ -76,6 +80,6 @@ async fn get_documents(
     app: &State<App>,
     _staff: Staff<OperateSystem>,
     query: Query<DocumentsQuery>,
-) -> Result<Body<DocumentsPage>> {
-    Ok(Body(documents::read(&app.database, &query.0).await?))
+) -> Result<JsonResponse<DocumentsPage>> {
+    Ok(JsonResponse(documents::read(&app.database, &query.0).await?))
 }

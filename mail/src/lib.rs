@@ -27,7 +27,7 @@ use souk_types::Result;
 use tokio::sync::Semaphore;
 
 pub use self::app::App;
-pub use self::application::ledger;
+pub use self::application::{ledger, operator};
 pub use self::domain::mail::Status;
 pub use self::http::routes;
 pub use self::options::{Defaults, Options};
@@ -47,7 +47,7 @@ impl App {
             verifier: Arc::new(verifier),
             revocations: TokenRevocations::open(&database)?,
             templates: Arc::new(options.templates),
-            outgoing: options.outgoing.open()?,
+            transport: options.transport.open()?,
             sender: Arc::new(options.sender),
             first_attempts: Arc::new(Semaphore::new(FIRST_ATTEMPTS)),
             bus: bus.clone(),

@@ -8,9 +8,9 @@ use souk_types::Email;
 
 use crate::domain::content::Links;
 use crate::domain::message::Sender;
-use crate::providers::outgoing::OutgoingOptions;
 use crate::providers::smtp::SmtpServer;
 use crate::providers::templates::Templates;
+use crate::providers::transport::MailTransportOptions;
 
 /// The sender of mails that are only files, in a domain that does not exist (RFC 6761).
 const SENDER_OF_FILES: &str = "no-reply@shop.invalid";
@@ -26,7 +26,7 @@ pub struct Defaults {
 
 /// The settings of the service.
 pub struct Options {
-    pub(crate) outgoing: OutgoingOptions,
+    pub(crate) transport: MailTransportOptions,
     pub(crate) sender: Sender,
     pub(crate) templates: Templates,
 }
@@ -35,17 +35,17 @@ impl Options {
     /// Returns the directory that mails are written to, in a shop without an SMTP server.
     #[must_use]
     pub fn directory(&self) -> Option<&std::path::Path> {
-        match &self.outgoing {
-            OutgoingOptions::Directory(directory) => Some(directory),
-            OutgoingOptions::Smtp(_) => None,
+        match &self.transport {
+            MailTransportOptions::Directory(directory) => Some(directory),
+            MailTransportOptions::Smtp(_) => None,
         }
     }
 
     /// Reads the variables and collects problems; `None` when there is one.
     pub fn read(environment: &mut Environment, defaults: &Defaults) -> Option<Self> {
-        let outgoing = read_outgoing(environment, defaults);
-        let from = match &outgoing {
-            Some(OutgoingOptions::Directory(_)) => {
+        let transport = read_transport(environment, defaults);
+        let from = match &transport {
+            Some(MailTransportOptions::Directory(_)) => {
                 environment.optional("MAIL_FROM").or_else(|| SENDER_OF_FILES.parse().ok())
             }
             _ => environment.required::<Email>("MAIL_FROM"),
@@ -62,11 +62,11 @@ impl Options {
             }
         });
         let sender = Sender::new(from?, Links::new(public_url?.as_str()));
-        Some(Self { outgoing: outgoing?, sender, templates: templates.ok()? })
+        Some(Self { transport: transport?, sender, templates: templates.ok()? })
     }
 }
 
-fn read_outgoing(environment: &mut Environment, defaults: &Defaults) -> Option<OutgoingOptions> {
+fn read_transport(environment: &mut Environment, defaults: &Defaults) -> Option<MailTransportOptions> {
     let server: Option<SmtpServer> = environment.optional("SMTP_URL");
     let (username, password) = (environment.optional("SMTP_USERNAME"), environment.optional("SMTP_PASSWORD"));
     let directory: Option<PathBuf> = environment.optional("MAIL_DIRECTORY");
@@ -75,7 +75,7 @@ fn read_outgoing(environment: &mut Environment, defaults: &Defaults) -> Option<O
             environment.add_problem("SMTP_URL and MAIL_DIRECTORY are both set: choose one");
         }
         let server = server.with_credentials(username, password);
-        return server.map(OutgoingOptions::Smtp).map_err(|problem| environment.add_problem(problem)).ok();
+        return server.map(MailTransportOptions::Smtp).map_err(|problem| environment.add_problem(problem)).ok();
     }
     if username.is_some() || password.is_some() {
         environment.add_problem("SMTP_USERNAME and SMTP_PASSWORD need SMTP_URL");
@@ -87,7 +87,7 @@ fn read_outgoing(environment: &mut Environment, defaults: &Defaults) -> Option<O
              MAIL_DIRECTORY, which sends none",
         );
     }
-    named.map(OutgoingOptions::Directory)
+    named.map(MailTransportOptions::Directory)
 }
 
 #[cfg(test)]

@@ -58,6 +58,15 @@ impl Mails {
         Ok(self.0.find(BY_KEY.find([key])).await?.items.into_iter().next())
     }
 
+    /// Queues a mail that was not sent, and returns it. Errors: `NotFound`; `mail-sent`.
+    pub(crate) async fn retry(&self, id: EventId) -> Result<Mail> {
+        let retry = |mail: &mut Mail| {
+            mail.retry(Timestamp::now())?;
+            Ok(mail.clone())
+        };
+        self.update(id, retry).await?.ok_or_else(|| Error::not_found("mail"))
+    }
+
     /// Stores a mail that sends one again, unless that is stored under this key. Returns the stored
     /// one, and whether it was stored before. Errors: `NotFound`; `mail-not-sent`.
     pub(crate) async fn resend(&self, id: EventId, key: &str) -> Result<(Mail, bool)> {

@@ -6,8 +6,8 @@ use souk_http::auth::{TokenRevocations, Verifier};
 use souk_store::Database;
 use tokio::sync::Mutex;
 
+use crate::options::ImportLimits;
 use crate::repositories::{Products, Reservations};
-use crate::settings::ImportLimits;
 
 /// The state that routes, message handlers and jobs share. Cheap to clone.
 #[derive(Clone)]

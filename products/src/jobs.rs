@@ -40,9 +40,9 @@ mod tests {
 
     use super::*;
     use crate::application::reservations::tests::{Service, cause, confirm_request, line};
-    use crate::domain::hold::{Claim, HoldId};
+    use crate::domain::hold::{HoldId, HoldRequest};
     use crate::domain::reservation::SoldLine;
-    use crate::domain::stock::tests::claim;
+    use crate::domain::stock::tests::hold_request;
 
     async fn run_jobs(service: &Service, at: Timestamp) {
         let (app, products, reservations) = (&service.app, service.app.products.due(), service.app.reservations.due());
@@ -51,9 +51,9 @@ mod tests {
         assert!(reservations.page(at, None).await.unwrap().items.is_empty());
     }
 
-    async fn hold(service: &Service, product: ProductId, id: ReservationId, claim: Claim) -> HoldId {
+    async fn hold(service: &Service, product: ProductId, id: ReservationId, request: HoldRequest) -> HoldId {
         let hold = move |product: &mut Product| {
-            product.hold(id, &claim).unwrap();
+            product.hold(id, &request).unwrap();
             Ok(product.stock.holds()[&id].id)
         };
         service.app.products.update(product, hold).await.unwrap()
@@ -86,11 +86,15 @@ mod tests {
             let (service, id, order) = (Service::start(), ReservationId::new(), OrderId::new());
             let (tea, other) = (service.add_product(10).await, service.add_product(10).await);
             let past = Timestamp::now().before(Duration::from_secs(1));
-            let claim = if is_expired { Claim { until: past, until_if_scarce: past, ..claim(3) } } else { claim(3) };
+            let request = if is_expired {
+                HoldRequest { expires_at: past, expires_at_if_scarce: past, ..hold_request(3) }
+            } else {
+                hold_request(3)
+            };
             let lines = [line(tea, 3), line(other, 3)];
             let mut held = Vec::new();
             for line in &lines {
-                held.push(SoldLine::new(line, hold(&service, line.product, id, claim).await));
+                held.push(SoldLine::new(line, hold(&service, line.product, id, request).await));
             }
             let mut slot = None;
             match decision {
@@ -126,13 +130,13 @@ mod tests {
     async fn a_hold_of_a_late_attempt_is_released() {
         let (service, id) = (Service::start(), ReservationId::new());
         let tea = service.add_product(10).await;
-        let sold = SoldLine::new(&line(tea, 3), hold(&service, tea, id, claim(3)).await);
+        let sold = SoldLine::new(&line(tea, 3), hold(&service, tea, id, hold_request(3)).await);
         let mut slot = None;
         Reservation::confirm(&mut slot, &confirm_request(id, &[line(tea, 3)]), Some(&[sold]), &cause());
         service.insert(slot.unwrap()).await;
         let later = Timestamp::now().after(Duration::from_mins(1));
         run_jobs(&service, later).await;
-        hold(&service, tea, id, claim(3)).await;
+        hold(&service, tea, id, hold_request(3)).await;
         run_jobs(&service, later).await;
         assert_eq!(service.stored_levels(tea).await, (7, 0, 3));
     }

@@ -1,9 +1,9 @@
 //! The catalogue, its stock, and the reservations of orders.
 //!
 //! A product is one document: its listing in the catalogue and its stock. Each change of a product
-//! is an update of that document. Each order has a reservation, a document whose state decides
-//! about the stock of all its products (`domain/reservation.rs`). This service calls another
-//! service only for the keys that verify access tokens.
+//! is an update of that document. While an order is in checkout, each product has a hold. The
+//! decision to sell or release them is one document (`domain/reservation.rs`). This service calls
+//! another service only for the keys that verify access tokens.
 
 mod app;
 mod application;
@@ -11,8 +11,8 @@ mod domain;
 mod http;
 mod jobs;
 mod messages;
+mod options;
 mod repositories;
-mod settings;
 
 use std::sync::Arc;
 
@@ -22,26 +22,26 @@ use souk_store::{Database, outbox};
 use souk_types::Result;
 
 pub use self::app::App;
-pub use self::application::{catalogue, demo, editing, imports, ledger};
+pub use self::application::{catalogue, editing, imports, ledger, sample_catalogue};
 pub use self::domain::catalogue_query::{CatalogueQuery, Sort};
 pub use self::domain::product_view::ProductView;
 pub use self::domain::stock::StockLevels;
 pub use self::http::routes;
+pub use self::options::Options;
 pub use self::repositories::open_collections;
-pub use self::settings::ImportLimits;
 
 use self::imports::Importer;
 use self::repositories::{Products, Reservations};
 
 impl App {
     /// Opens the collections, serves the bus, and starts the outbox relay and the background jobs.
-    pub fn start(database: Database, bus: &Bus, verifier: Verifier, import_limits: ImportLimits) -> Result<Self> {
+    pub fn start(database: Database, bus: &Bus, verifier: Verifier, options: Options) -> Result<Self> {
         let app = Self {
             products: Products::open(&database)?,
             reservations: Reservations::open(&database)?,
             verifier: Arc::new(verifier),
             revocations: TokenRevocations::open(&database)?,
-            import_limits,
+            import_limits: options.import_limits,
             import_lock: Arc::default(),
             database,
         };

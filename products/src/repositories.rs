@@ -129,7 +129,7 @@ impl Products {
         Ok(self.0.find(BY_REQUEST.find([key.to_string()])).await?.items.pop())
     }
 
-    /// The products whose oldest hold is to be looked after.
+    /// The products whose oldest hold the background job is to check.
     pub(crate) fn due(&self) -> Due<Product> {
         self.0.due(&BY_HOLD)
     }
@@ -214,8 +214,7 @@ impl Reservations {
         self.0.get_many(ids).await
     }
 
-    /// Returns the reservations of an order: one, and one more for each time that the order
-    /// reserved again.
+    /// Returns the decided reservations of an order: one for each time that it reserved.
     pub(crate) async fn of_order(&self, order: OrderId) -> Result<Vec<Reservation>> {
         Ok(self.0.find(BY_ORDER.find([order.to_string()])).await?.items)
     }

@@ -10,9 +10,9 @@ use souk_types::Result;
 
 use crate::domain::order::CheckoutLimits;
 use crate::options::Options;
-use crate::providers::Payments;
+use crate::providers::PaymentProviders;
 use crate::providers::guest_token::GuestTokens;
-use crate::providers::rates::Rates;
+use crate::providers::rate_limits::RateLimits;
 use crate::providers::vies::Vies;
 use crate::repositories::Repositories;
 use crate::repositories::shop_cache::ShopCache;
@@ -27,25 +27,25 @@ pub struct App {
     pub(crate) guest_tokens: Arc<GuestTokens>,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) revocations: TokenRevocations,
-    pub(crate) payments: Payments,
+    pub(crate) payments: PaymentProviders,
     pub(crate) vies: Arc<Vies>,
-    pub(crate) limits: CheckoutLimits,
-    pub(crate) rates: Arc<Rates>,
+    pub(crate) checkout_limits: CheckoutLimits,
+    pub(crate) rate_limits: Arc<RateLimits>,
 }
 
 impl App {
     pub(crate) fn open(
         database: Database,
         bus: &Bus,
-        limits: &SharedLimits,
+        shared_limits: &SharedLimits,
         verifier: Verifier,
         options: Options,
     ) -> Result<Self> {
         Ok(Self {
-            payments: Payments::open(options.payments, &database)?,
+            payments: PaymentProviders::open(options.payments, &database)?,
             vies: Arc::new(Vies::new(options.vies)),
-            limits: options.limits,
-            rates: Arc::new(Rates::new(limits, options.rates)),
+            checkout_limits: options.checkout_limits,
+            rate_limits: Arc::new(RateLimits::new(shared_limits, options.rate_limits)),
             shop: Arc::new(ShopCache::open(&database, options.settings)?),
             store: Repositories::open(&database)?,
             guest_tokens: Arc::new(GuestTokens::open(&database)?),

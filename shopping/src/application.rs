@@ -1,6 +1,6 @@
 //! Use cases, one file per noun: load, apply rules, save, call other services, publish events.
 
-pub(crate) mod account_orders;
+pub(crate) mod admin_orders;
 pub(crate) mod cart;
 mod catalogue;
 pub(crate) mod checkout;
@@ -9,9 +9,9 @@ pub(crate) mod erasure;
 pub(crate) mod export;
 pub(crate) mod fulfilment;
 pub(crate) mod guest_cart;
+pub(crate) mod guest_orders;
 pub mod ledger;
 pub(crate) mod order;
-pub(crate) mod order_list;
 mod order_log;
 pub(crate) mod order_mail;
 pub(crate) mod payment;

@@ -3,14 +3,14 @@
 pub(crate) mod cart;
 pub(crate) mod cart_orders;
 pub(crate) mod catalogue;
+pub(crate) mod checkout_request;
 pub(crate) mod discount;
 pub(crate) mod discount_use;
 pub(crate) mod guest_cart;
-pub(crate) mod idempotency;
+mod location;
 pub(crate) mod order;
 pub(crate) mod owner;
 pub(crate) mod payment;
-mod place;
 pub(crate) mod public_shop;
 pub(crate) mod quote;
 mod rounding;

@@ -2,22 +2,22 @@
 //! `docs/api.md` documents them.
 
 mod admin_discounts;
+mod admin_fulfilment;
 mod admin_orders;
 mod admin_payments;
+mod admin_saved_views;
 mod admin_shop;
 mod auth;
 mod cart;
 mod countries;
-mod fulfilment;
 mod guest_cart;
 mod order;
-mod payment;
 mod quote;
-mod saved_views;
 mod shop;
+mod stripe_webhook;
 mod wishlist;
 
-use rocket::serde::json::{Json as Body, Value};
+use rocket::serde::json::{Json as JsonResponse, Value};
 use rocket::{Route, State, get, routes};
 use souk_http::auth::permission::OperateSystem;
 use souk_http::documents::{self, DocumentsPage, DocumentsQuery};
@@ -53,12 +53,12 @@ pub fn routes() -> Vec<Route> {
         admin_payments::capture_payment,
         admin_payments::refund_order,
         admin_payments::retry_refunds,
-        fulfilment::ship_order,
-        fulfilment::deliver_order,
-        saved_views::list_views,
-        saved_views::save_view,
-        saved_views::remove_view,
-        payment::handle_webhook,
+        admin_fulfilment::ship_order,
+        admin_fulfilment::deliver_order,
+        admin_saved_views::list_views,
+        admin_saved_views::save_view,
+        admin_saved_views::remove_view,
+        stripe_webhook::handle_webhook,
         quote::get_quote,
         shop::get_shop,
         admin_shop::get_settings,
@@ -79,8 +79,8 @@ pub fn routes() -> Vec<Route> {
 }
 
 #[get("/whoami")]
-fn whoami() -> Body<Value> {
-    Body(telemetry::whoami("shopping"))
+fn whoami() -> JsonResponse<Value> {
+    JsonResponse(telemetry::whoami("shopping"))
 }
 
 #[get("/admin/documents")]
@@ -88,6 +88,6 @@ async fn get_documents(
     app: &State<App>,
     _staff: Staff<OperateSystem>,
     query: Query<DocumentsQuery>,
-) -> Result<Body<DocumentsPage>> {
-    Ok(Body(documents::read(&app.database, &query.0).await?))
+) -> Result<JsonResponse<DocumentsPage>> {
+    Ok(JsonResponse(documents::read(&app.database, &query.0).await?))
 }

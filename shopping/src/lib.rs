@@ -25,7 +25,7 @@ pub use self::app::App;
 pub use self::application::ledger;
 pub use self::domain::order::OrderStatus;
 pub use self::domain::payment::PaymentMethod;
-pub use self::domain::payment::report::ProviderStatus;
+pub use self::domain::payment::report::ProviderPaymentStatus;
 pub use self::domain::payment::state::PaymentStatus;
 pub use self::http::routes;
 pub use self::options::Options;

@@ -5,7 +5,7 @@ use souk_contract::customer::{CustomerDeleted, EmailVerified, TokensRevoked};
 use souk_contract::shopping::{ExportCustomer, GetOrderMail, GetShop};
 
 use crate::App;
-use crate::application::{account_orders, erasure, export, order_mail};
+use crate::application::{erasure, export, guest_orders, order_mail};
 
 pub(crate) fn serve(app: &App) {
     app.bus.publishes_events_of("shopping");
@@ -27,7 +27,7 @@ pub(crate) fn serve(app: &App) {
     let own = app.clone();
     app.bus.subscribe("shopping", move |verified: Delivery<EmailVerified>| {
         let app = own.clone();
-        async move { account_orders::take_over(&app, verified.event.id).await }
+        async move { guest_orders::move_to_account(&app, verified.event.id).await }
     });
     let own = app.clone();
     app.bus.subscribe("shopping", move |deletion: Delivery<CustomerDeleted>| {

@@ -38,8 +38,8 @@ const DEFAULT_MAX_UNPAID_ORDERS: usize = 5;
 /// The settings of the service.
 #[derive(Debug, Clone)]
 pub struct Options {
-    pub(crate) limits: CheckoutLimits,
-    pub(crate) rates: RateOptions,
+    pub(crate) checkout_limits: CheckoutLimits,
+    pub(crate) rate_limits: RateLimitOptions,
     pub(crate) payments: PaymentOptions,
     /// The settings of the shop until an admin stores others.
     pub(crate) settings: Option<Settings>,
@@ -49,7 +49,7 @@ pub struct Options {
 
 /// How often a client may do what the shop limits.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct RateOptions {
+pub(crate) struct RateLimitOptions {
     /// Requests for new orders of one customer or guest.
     pub(crate) orders: PerMinute,
     /// Requests for new orders of all guests of one network.
@@ -60,7 +60,7 @@ pub(crate) struct RateOptions {
     pub(crate) vat_checks: PerMinute,
 }
 
-impl RateOptions {
+impl RateLimitOptions {
     fn read(environment: &mut Environment) -> Self {
         let mut rate = |name, default| environment.optional(name).unwrap_or(default);
         Self {
@@ -77,8 +77,8 @@ impl Options {
     /// offers Stripe only, unless `PAYMENT_METHODS` names others. A shop without both offers
     /// `fallback`, so that no shop gives its goods away by default.
     pub fn read(environment: &mut Environment, fallback: Option<PaymentMethod>) -> Self {
-        let limits = read_limits(environment);
-        let rates = RateOptions::read(environment);
+        let checkout_limits = read_checkout_limits(environment);
+        let rate_limits = RateLimitOptions::read(environment);
         let named = environment.has("PAYMENT_METHODS");
         let methods = environment.optional::<Methods>("PAYMENT_METHODS").map(|methods| methods.0);
         let key: Option<SecretKey> = environment.optional("STRIPE_SECRET_KEY");
@@ -103,7 +103,7 @@ impl Options {
         }
         let vies = environment.optional("VIES_URL").unwrap_or_default();
         let settings = environment.optional::<SettingsFile>("SHOP_SETTINGS").map(|file| file.0);
-        Self { limits, rates, payments: PaymentOptions { methods, stripe }, settings, vies }
+        Self { checkout_limits, rate_limits, payments: PaymentOptions { methods, stripe }, settings, vies }
     }
 
     /// Whether an order can be paid by this method.
@@ -113,7 +113,7 @@ impl Options {
     }
 }
 
-fn read_limits(environment: &mut Environment) -> CheckoutLimits {
+fn read_checkout_limits(environment: &mut Environment) -> CheckoutLimits {
     let full: Option<ReservationTime> = environment.optional("RESERVATION_SECONDS");
     let reservation_time = full.map_or(DEFAULT_RESERVATION_TIME, |time| time.0);
     let scarce: Option<ReservationTime> = environment.optional("SCARCE_RESERVATION_SECONDS");
@@ -203,7 +203,7 @@ mod tests {
             let options = Options::read(&mut environment, fallback);
             assert_eq!(options.payments.methods, methods, "{variables:?} {fallback:?}");
             assert_eq!(environment.problems().len(), problems, "{variables:?} {fallback:?}");
-            assert_eq!(options.limits.reservation_time, Duration::from_mins(15));
+            assert_eq!(options.checkout_limits.reservation_time, Duration::from_mins(15));
         }
     }
 
@@ -212,7 +212,10 @@ mod tests {
         let both = ("PAYMENT_METHODS", "stripe, demo");
         let mut environment = Environment::from_pairs([both, KEY, WEBHOOK, ("RESERVATION_SECONDS", "60")]);
         let options = Options::read(&mut environment, None);
-        assert_eq!((options.payments.methods.len(), options.limits.reservation_time), (2, Duration::from_mins(1)));
+        assert_eq!(
+            (options.payments.methods.len(), options.checkout_limits.reservation_time),
+            (2, Duration::from_mins(1))
+        );
         assert_eq!(options.payments.stripe.map(|stripe| stripe.url.as_str().to_owned()).as_deref(), Some(STRIPE_URL));
         assert_eq!(environment.problems(), [] as [String; 0]);
     }

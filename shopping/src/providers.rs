@@ -2,7 +2,7 @@
 
 pub(crate) mod demo;
 pub(crate) mod guest_token;
-pub(crate) mod rates;
+pub(crate) mod rate_limits;
 pub(crate) mod stripe;
 pub(crate) mod vies;
 
@@ -16,7 +16,7 @@ use self::demo::DemoBank;
 use self::stripe::{Stripe, StripeOptions};
 use crate::domain::payment::report::{PaymentReport, RefundReport, RefundRequest};
 use crate::domain::payment::state::Payment;
-use crate::domain::payment::{Charge, DemoToken, PaymentDetails, PaymentMethod};
+use crate::domain::payment::{ChargeRequest, DemoToken, PaymentDetails, PaymentMethod};
 
 /// A payment provider. Every call is idempotent. A transient error means that the outcome is
 /// unknown, and the call is repeated. Any other error is the provider's final refusal, with the
@@ -25,12 +25,12 @@ use crate::domain::payment::{Charge, DemoToken, PaymentDetails, PaymentMethod};
 pub(crate) trait PaymentProvider: Send + Sync {
     /// Returns the open payment of a charge, if the provider names payments after orders. The shop
     /// can then charge it without opening it, and without storing its name before.
-    fn named_payment(&self, _: &Charge) -> Option<Payment> {
+    fn payment_by_order_id(&self, _: &ChargeRequest) -> Option<Payment> {
         None
     }
     /// Creates the payment of an order, without moving money.
-    async fn open(&self, charge: &Charge) -> Result<Payment>;
-    async fn charge(&self, payment: &Payment, charge: &Charge) -> Result<PaymentReport>;
+    async fn open(&self, charge: &ChargeRequest) -> Result<Payment>;
+    async fn charge(&self, payment: &Payment, charge: &ChargeRequest) -> Result<PaymentReport>;
     async fn check(&self, payment: &Payment) -> Result<PaymentReport>;
     async fn capture(&self, payment: &Payment) -> Result<PaymentReport>;
     /// Cancels a payment. The report says `Captured` or `Processing` when it is too late.
@@ -57,7 +57,7 @@ pub(crate) struct PaymentOptions {
 
 /// The payment providers of this shop. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Payments {
+pub(crate) struct PaymentProviders {
     /// The methods of new orders. The first is the default.
     offered: Vec<PaymentMethod>,
     /// Also those that are no longer offered, for payments in progress.
@@ -66,7 +66,7 @@ pub(crate) struct Payments {
     pub(crate) stripe: Option<Arc<Stripe>>,
 }
 
-impl Payments {
+impl PaymentProviders {
     /// Errors: `internal` without a method, or for Stripe without keys.
     pub(crate) fn open(options: PaymentOptions, database: &Database) -> Result<Self> {
         let demo_bank = DemoBank::open(database)?;

@@ -18,9 +18,9 @@ use crate::top::{PsArgs, TopArgs};
 
 /// Runs a whole shop in one process, and maintains shops of any size.
 ///
-/// Without a subcommand, `souk` runs the shop: the services customer, products, shopping and mail,
-/// with their data in a directory. The other subcommands work on such a one-process shop or on a
-/// fleet (the services as separate processes, with MongoDB and RabbitMQ).
+/// Without a subcommand, `souk` runs the shop: the services customer, products, shopping, mail and
+/// web, with their data in a directory. The other subcommands work on such a one-process shop or on
+/// a fleet (the services as separate processes, with MongoDB and RabbitMQ).
 ///
 /// A flag overrides its environment variable, and both override the file souk.toml.
 #[derive(Parser)]
@@ -37,7 +37,7 @@ pub(crate) enum Command {
     /// Run the shop in one process (the default)
     #[command(after_help = FILE_HELP)]
     Up(UpArgs),
-    /// Create admin accounts
+    /// Manage staff accounts
     #[command(subcommand)]
     Admin(AdminCommand),
     /// Check that orders, stock, payments and accounts agree in all databases
@@ -70,8 +70,8 @@ pub(crate) enum Command {
     Order(OrderArgs),
     /// Load the sample catalogue into a fleet, and create an admin
     ///
-    /// Existing products and accounts stay as they are. A one-process shop loads its samples
-    /// itself.
+    /// Existing products and accounts stay as they are. A one-process shop loads its sample
+    /// catalogue itself.
     Seed(SeedArgs),
     /// List the running instances of a fleet, and queues that need attention
     Ps(PsArgs),

@@ -13,12 +13,12 @@ use souk_contract::instance::InstanceState;
 use crate::databases::operator_message;
 use crate::shop_args::BrokerArgs;
 
-/// Time in which every instance announces itself at least twice.
+/// Time in which every instance broadcasts its state at least twice.
 pub(crate) const LISTEN_FOR: Duration = Duration::from_millis(2_500);
 /// Time to connect to the broker.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// An instance that has been silent for longer leaves the list.
-const GONE_AFTER: Duration = Duration::from_secs(5);
+/// Time without a broadcast after which an instance leaves the list.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(5);
 
 const NO_BROKER: &str = "\
 name a fleet's broker with --amqp-url or AMQP_URL (a one-process shop has none; its page /admin/system shows its state)";
@@ -48,10 +48,10 @@ impl Listener {
         Ok(Self { bus, instances })
     }
 
-    /// Returns the instances that have announced themselves of late.
+    /// Returns the instances that have broadcast their state within [`SILENCE_TIMEOUT`].
     pub(crate) fn running(&self) -> Vec<InstanceState> {
         let mut instances = self.instances.lock().unwrap_or_else(PoisonError::into_inner);
-        instances.retain(|_, (_, at)| at.elapsed() < GONE_AFTER);
+        instances.retain(|_, (_, at)| at.elapsed() < SILENCE_TIMEOUT);
         instances.values().map(|(state, _)| state.clone()).collect()
     }
 

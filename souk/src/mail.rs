@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueEnum};
 use mail::Status;
 use mail::ledger::{self, MailRecord};
+use mail::operator;
 use mailparse::{MailHeaderMap as _, ParsedMail};
 use serde_json::json;
 use souk_store::Database;
@@ -144,13 +145,13 @@ async fn show(shop: &ShopLocation, id: &str, directory: Option<PathBuf>) -> Resu
 
 async fn retry(shop: &ShopLocation, id: &str) -> Result<(), String> {
     let event = id.parse().map_err(|problem| format!("{id:?} {problem}"))?;
-    with_database(shop, async |database| ledger::retry(database, event).await).await?;
+    with_database(shop, async |database| operator::retry(database, event).await).await?;
     print(&format!("the mail {id} is queued; the service sends it within a second\n"))
 }
 
 async fn resend(shop: &ShopLocation, id: &str) -> Result<(), String> {
     let event = id.parse().map_err(|problem| format!("{id:?} {problem}"))?;
-    let new = with_database(shop, async |database| ledger::resend(database, event).await).await?;
+    let new = with_database(shop, async |database| operator::resend(database, event).await).await?;
     print(&format!("the mail {new} is queued; the service sends it within a second\n"))
 }
 

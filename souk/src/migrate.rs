@@ -22,7 +22,7 @@ use crate::terminal::{print, printable, table};
 const SWITCH_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time in which a write that has begun in the former format ends.
 const SETTLE_TIME: Duration = Duration::from_secs(5);
-/// Pause between two looks at what the instances announce.
+/// Pause between two looks at the states that the instances broadcast.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// Progress is printed after this many documents of a collection, which are read in pages of 500.
 const PROGRESS_STEP: usize = 10_000;
@@ -68,7 +68,7 @@ pub(crate) async fn run(command: MigrateCommand) -> Result<(), String> {
     let outcome = async {
         open_collections(&databases).map_err(operator_message)?;
         if listener.is_some() {
-            // No event tells that all instances have announced themselves.
+            // No event reports that all instances have broadcast their state.
             sleep(LISTEN_FOR).await;
         }
         if is_run {
@@ -155,7 +155,7 @@ fn require_current_releases(running: &[InstanceState], is_stopped: bool) -> Resu
     let silent: Vec<&str> = SERVICES.iter().filter(is_silent).copied().collect();
     if !silent.is_empty() && !is_stopped {
         let silent = silent.join(", ");
-        return Err(format!("no instance of {silent} announces itself on this broker; add --stopped if none runs"));
+        return Err(format!("no instance of {silent} broadcasts its state on this broker; add --stopped if none runs"));
     }
     let old: Vec<String> =
         running.iter().filter(|instance| instance.newest_format < Format::CURRENT).map(name_of).collect();

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use customer::operator;
-use products::demo;
 use products::imports::Importer;
+use products::sample_catalogue;
 use souk_contract::role::Role;
 use souk_store::Database;
 
@@ -29,12 +29,13 @@ pub(crate) struct SeedArgs {
 pub(crate) async fn run(args: SeedArgs) -> Result<(), String> {
     let ShopLocation::MongoDb { uri, prefix } = args.shop.resolve()? else {
         return Err(
-            "name a fleet with --mongodb-uri or MONGODB_URI; a one-process shop loads its samples itself".to_owned()
+            "name a fleet with --mongodb-uri or MONGODB_URI; a one-process shop loads its sample catalogue itself"
+                .to_owned(),
         );
     };
     let open = |service| Database::mongodb(service, &uri, &format!("{prefix}{service}")).map_err(operator_message);
     let catalogue = open("products")?;
-    let loaded = load_samples(&catalogue).await;
+    let loaded = load_sample_catalogue(&catalogue).await;
     catalogue.close().await;
     match loaded? {
         0 => println!("There are products already; no samples were added."),
@@ -52,8 +53,9 @@ pub(crate) async fn run(args: SeedArgs) -> Result<(), String> {
     Ok(())
 }
 
-async fn load_samples(database: &Database) -> Result<usize, String> {
-    demo::load_if_empty(&Importer::open(database).map_err(operator_message)?).await.map_err(operator_message)
+async fn load_sample_catalogue(database: &Database) -> Result<usize, String> {
+    let importer = Importer::open(database).map_err(operator_message)?;
+    sample_catalogue::load_if_empty(&importer).await.map_err(operator_message)
 }
 
 /// Returns `false` when the address already has an account.

@@ -64,7 +64,7 @@ pub(crate) struct Settings {
     pub(crate) address: IpAddr,
     /// `None`: use a temporary directory.
     pub(crate) data: Option<PathBuf>,
-    pub(crate) demo: bool,
+    pub(crate) loads_sample_catalogue: bool,
     pub(crate) log: String,
     pub(crate) log_format: Option<Format>,
     pub(crate) reporting: Option<Reporting>,
@@ -105,7 +105,7 @@ impl UpArgs {
             port: self.port.or(file.port).unwrap_or(8000),
             address: self.address.or(file.address).unwrap_or(IpAddr::from([127, 0, 0, 1])),
             data: (!memory).then_some(data),
-            demo: self.no_demo.map(|no| !no).or(file.demo).unwrap_or(true),
+            loads_sample_catalogue: self.no_demo.map(|no| !no).or(file.demo).unwrap_or(true),
             log: self.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
             log_format: self.log_format.or(file.log_format.map(format).transpose()?),
             reporting: self.sentry_dsn.or(file.sentry_dsn.map(dsn).transpose()?).map(reporting),
@@ -151,9 +151,12 @@ mod tests {
     fn a_flag_overrides_the_file_and_the_file_the_default() {
         let file = "port = 9000\ndemo = false\nmemory = true\nlog = \"warn\"";
         let settings = resolve(&[], file);
-        assert_eq!((settings.port, settings.demo, settings.data, &*settings.log), (9000, false, None, "warn"));
+        assert_eq!(
+            (settings.port, settings.loads_sample_catalogue, settings.data, &*settings.log),
+            (9000, false, None, "warn")
+        );
         let settings = resolve(&["up", "--port", "7", "--no-demo=false", "--memory=false"], file);
-        assert_eq!((settings.port, settings.demo, settings.data), (7, true, Some("./data".into())));
+        assert_eq!((settings.port, settings.loads_sample_catalogue, settings.data), (7, true, Some("./data".into())));
         assert_eq!(resolve(&[], "").port, 8000);
         assert_eq!(resolve(&["--memory"], "").data, None);
         assert_eq!(resolve(&["--data", "d"], file).data, Some("d".into()), "--data overrides the file's memory");

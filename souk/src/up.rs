@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use products::demo;
+use products::sample_catalogue;
 use rocket::fairing::AdHoc;
 use rocket::{Build, Rocket};
 use shopping::PaymentMethod;
@@ -41,12 +41,15 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
     let databases = Databases::open(&data)?;
     let bus = Bus::local_with_services(&SERVICES);
     let services = Services::start(&bus, &databases, &data, options.services)?;
-    let samples = if settings.demo { demo::load_if_empty(&services.products.importer()).await } else { Ok(0) };
-    let samples = samples.map_err(operator_message)?;
+    let sample_products = if settings.loads_sample_catalogue {
+        sample_catalogue::load_if_empty(&services.products.importer()).await.map_err(operator_message)?
+    } else {
+        0
+    };
 
     let health = Health { databases: databases.all().map(Database::clone).to_vec(), bus: bus.clone() };
     let welcome = AdHoc::on_liftoff("welcome", move |shop| {
-        welcome.print(shop.config().address, shop.config().port, samples);
+        welcome.print(shop.config().address, shop.config().port, sample_products);
         Box::pin(async {})
     });
     let shop = souk_http::rocket(settings.address, settings.port)
@@ -85,7 +88,7 @@ struct Options {
 struct ServiceOptions {
     customer: customer::Options,
     mail: mail::Options,
-    products: products::ImportLimits,
+    products: products::Options,
     shopping: shopping::Options,
     web: web::Options,
 }
@@ -97,7 +100,7 @@ impl Options {
         let mail_defaults = mail::Defaults { directory: Some(location.mails()), public_url: public_url.clone() };
         let customer = customer::Options::read(&mut environment, public_url.as_deref());
         let mail = mail::Options::read(&mut environment, &mail_defaults);
-        let products = products::ImportLimits::read(&mut environment);
+        let products = products::Options::read(&mut environment);
         let shopping = shopping::Options::read(&mut environment, Some(PaymentMethod::Demo));
         let web = web::Options::read(&mut environment, &web::Defaults { public_url });
         let cors = CorsOrigins::read(&mut environment);
@@ -200,11 +203,11 @@ impl Welcome {
         Self { directory: settings.data.clone(), payments, mail_directory }
     }
 
-    /// Prints where the shop is. `samples` is the number of products that were added.
-    fn print(&self, address: IpAddr, port: u16, samples: usize) {
+    /// Prints where the shop is. `sample_products` is the number of products that were added.
+    fn print(&self, address: IpAddr, port: u16, sample_products: usize) {
         println!("Souk is open at http://{}", SocketAddr::new(address, port));
-        if samples > 0 {
-            println!("  {samples} sample products were added (--no-demo starts without them)");
+        if sample_products > 0 {
+            println!("  {sample_products} sample products were added (--no-demo starts without them)");
         }
         if let Some(payments) = self.payments {
             println!("  payments: {payments}");

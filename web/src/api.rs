@@ -28,7 +28,7 @@ use souk_bus::Bus;
 
 use crate::locale::Language;
 
-pub(crate) use self::call::{Service, Tagged};
+pub(crate) use self::call::{CHANGE_TIMEOUT, Service, Tagged};
 pub(crate) use self::problem::{Problem, Refusal};
 
 /// The result of a request.

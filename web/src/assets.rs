@@ -1,4 +1,4 @@
-//! Style sheets, scripts and pictures of the pages, embedded in the program. The address of a file
+//! Style sheets, scripts and pictures of the pages, embedded in the program. The URL of a file
 //! has the hash of its content, so browsers keep it for ever.
 
 use std::collections::HashMap;
@@ -36,7 +36,7 @@ static ASSETS: LazyLock<HashMap<&'static str, Asset>> = LazyLock::new(|| {
 /// An embedded file.
 pub(crate) struct Asset {
     name: &'static str,
-    /// The address: `/assets/0f3a.../shop.css`.
+    /// The URL: `/assets/0f3a.../shop.css`.
     path: String,
     pub(crate) content_type: ContentType,
     pub(crate) content: Vec<u8>,
@@ -53,7 +53,7 @@ impl Asset {
     }
 }
 
-/// Returns the address of a file; that of a missing one leads nowhere, and a test finds it.
+/// Returns the URL of a file; that of a missing one leads nowhere, and a test finds it.
 pub(crate) fn path(name: &str) -> &'static str {
     ASSETS.get(name).map_or("/assets/missing", |asset| &asset.path)
 }

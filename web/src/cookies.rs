@@ -33,7 +33,7 @@ pub(crate) enum Cookie {
     Csrf,
     /// The latest order of a guest: its id and the key of its link, for a day.
     LastOrder,
-    /// The language of pages without a language in their address.
+    /// The language of pages without a language in their URL.
     Language,
 }
 

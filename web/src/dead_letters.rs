@@ -7,14 +7,14 @@ use serde_json::Value;
 use souk_bus::{Bus, DeadLetter, DeadLetterFilter};
 use souk_types::{Error, ErrorKind, Result, mask_texts};
 
+use crate::api::CHANGE_TIMEOUT;
+
 /// Time to wait for another operator. A page must answer within 5 s.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
-/// Time of the whole work. What takes longer goes on in the background.
-const TIMEOUT: Duration = Duration::from_millis(4_500);
 
 /// What an admin does with dead letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Action {
+pub(crate) enum DeadLetterAction {
     /// Reads them.
     List,
     /// Moves them back to the queues where they failed.
@@ -41,15 +41,16 @@ pub(crate) enum Unavailable {
 /// Carries out an action on the selected dead letters and returns them.
 pub(crate) async fn carry_out(
     bus: &Bus,
-    action: Action,
+    action: DeadLetterAction,
     filter: DeadLetterFilter,
 ) -> std::result::Result<Vec<DeadLetter>, Unavailable> {
     if filter.queue.as_deref().is_some_and(|queue| !is_queue_name(queue)) {
         return Err(Unavailable::UnknownQueue);
     }
-    // A task, so that the lock is released when the visitor has gone.
+    // A task, so that the work goes on after the timeout, and the lock is released when the visitor
+    // has gone.
     let task = tokio::spawn(run(bus.clone(), action, filter));
-    match tokio::time::timeout(TIMEOUT, task).await {
+    match tokio::time::timeout(CHANGE_TIMEOUT, task).await {
         Ok(Ok(Ok(Some(letters)))) => Ok(letters),
         Ok(Ok(Ok(None))) => Err(Unavailable::OneProcess),
         Ok(Ok(Err(error))) => Err(reason(&error)),
@@ -61,14 +62,14 @@ pub(crate) async fn carry_out(
     }
 }
 
-async fn run(bus: Bus, action: Action, filter: DeadLetterFilter) -> Result<Option<Vec<DeadLetter>>> {
+async fn run(bus: Bus, action: DeadLetterAction, filter: DeadLetterFilter) -> Result<Option<Vec<DeadLetter>>> {
     let Some(letters) = bus.dead_letters(souk_contract::EVENTS, LOCK_TIMEOUT).await? else { return Ok(None) };
     let mut found = Vec::new();
     let report = |letter: DeadLetter| found.push(letter);
     let outcome = match action {
-        Action::List => letters.list(&filter, report).await,
-        Action::Replay => letters.replay(&filter, report).await.map(drop),
-        Action::Drop => letters.discard(&filter, report).await.map(drop),
+        DeadLetterAction::List => letters.list(&filter, report).await,
+        DeadLetterAction::Replay => letters.replay(&filter, report).await.map(drop),
+        DeadLetterAction::Drop => letters.discard(&filter, report).await.map(drop),
     };
     letters.close().await;
     outcome.map(|()| Some(found))
@@ -117,7 +118,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_process_has_no_dead_letters() {
-        let outcome = carry_out(&Bus::local(), Action::List, DeadLetterFilter::default()).await;
+        let outcome = carry_out(&Bus::local(), DeadLetterAction::List, DeadLetterFilter::default()).await;
         assert_eq!(outcome.unwrap_err(), Unavailable::OneProcess);
     }
 }

@@ -2,7 +2,8 @@
 
 use rocket::data::{Data, FromData, Outcome};
 use rocket::{Request, http::Status};
-use souk_http::{Body, MAX_JSON};
+use souk_contract::api::MAX_REQUEST_BODY;
+use souk_http::Body;
 
 use crate::csrf;
 
@@ -55,7 +56,7 @@ impl<'r> FromData<'r> for Form {
     type Error = ();
 
     async fn from_data(request: &'r Request<'_>, _data: Data<'r>) -> Outcome<'r, Self> {
-        let body = match Body::of(request).read(MAX_JSON).await {
+        let body = match Body::of(request).read(MAX_REQUEST_BODY).await {
             Ok(body) => body,
             Err(error) => {
                 return souk_http::data_outcome::<Self>(request, Err(error)).map_error(|(status, _)| (status, ()));

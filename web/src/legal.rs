@@ -23,7 +23,7 @@ impl LegalPage {
     /// All legal pages, as the footer lists them.
     pub(crate) const ALL: [Self; 4] = [Self::Terms, Self::Privacy, Self::Returns, Self::Imprint];
 
-    /// Returns the name of its file and the end of its address.
+    /// Returns the name of its file and the end of its URL.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Terms => "terms",

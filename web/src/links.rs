@@ -1,4 +1,4 @@
-//! Addresses of pages.
+//! URLs of pages.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rocket::http::uri::Origin;
@@ -14,7 +14,7 @@ pub(crate) fn encode(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
-/// Returns a name as a part of an address: its words in lower case, joined by hyphens.
+/// Returns a name as a part of a URL: its words in lower case, joined by hyphens.
 pub(crate) fn slug(name: &str) -> String {
     let mut slug = String::new();
     for letter in name.chars().flat_map(char::to_lowercase) {
@@ -41,7 +41,7 @@ pub(crate) fn slug(name: &str) -> String {
     if short.is_empty() { "-".to_owned() } else { short.to_owned() }
 }
 
-/// Returns the address if it is a path of this shop: a redirect there leaves the shop for no other
+/// Returns the URL if it is a path of this shop: a redirect there leaves the shop for no other
 /// site.
 pub(crate) fn local(address: &str) -> Option<&str> {
     // Browsers read a backslash as a slash.

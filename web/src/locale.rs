@@ -30,7 +30,7 @@ impl Language {
         }
     }
 
-    /// Returns the beginning of the addresses of its pages: `/en`.
+    /// Returns the beginning of the URLs of its pages: `/en`.
     pub(crate) const fn prefix(self) -> &'static str {
         match self {
             Self::English => "/en",
@@ -54,7 +54,7 @@ impl Language {
         }
     }
 
-    /// Returns the language of a request: that of its address, else of the cookie, else of the
+    /// Returns the language of a request: that of its URL, else of the cookie, else of the
     /// browser.
     pub(crate) fn of(request: &Request<'_>) -> Self {
         let first = request.uri().path().segments().next();

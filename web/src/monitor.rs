@@ -12,7 +12,8 @@ use souk_types::{Error, Result};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
-/// An instance that has been silent for longer is probably gone. It announces itself each second.
+/// An instance that has been silent for longer is probably gone. It broadcasts its state each
+/// second.
 const SILENT_AFTER: Duration = Duration::from_secs(5);
 /// An instance that has been silent for longer is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_mins(2);
@@ -43,7 +44,7 @@ pub(crate) enum Queues {
 #[derive(Debug, Clone)]
 pub(crate) struct Instance {
     pub(crate) state: InstanceState,
-    /// Whether it has stopped announcing itself.
+    /// Whether it has stopped broadcasting its state.
     pub(crate) is_silent: bool,
     /// Whether an admin may stop it: another instance of its service goes on.
     pub(crate) may_stop: bool,

@@ -11,13 +11,13 @@ use crate::legal::LegalPages;
 /// Values of a shop that its environment need not name.
 #[derive(Debug, Clone, Default)]
 pub struct Defaults {
-    /// The address of the shop.
+    /// The URL of the shop.
     pub public_url: Option<String>,
 }
 
 /// The settings of the service.
 pub struct Options {
-    /// The address of the shop, without a slash at the end: canonical links begin with it.
+    /// The URL of the shop, without a slash at the end: canonical links begin with it.
     pub(crate) public_url: String,
     pub(crate) legal: LegalPages,
     /// The publishable key at Stripe, which its library in the browser needs. Without it, the pages

@@ -19,8 +19,8 @@ pub(crate) use self::frame::{Frame, product_path};
 /// The result of a route.
 pub(crate) type PageResult = std::result::Result<Answer, PageError>;
 
-/// A page loads styles, scripts and data of this shop only, and pictures from any address, because
-/// the catalogue names pictures by address.
+/// A page loads styles, scripts and data of this shop only, and pictures from any URL, because
+/// the catalogue names pictures by URL.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src * data:; \
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -33,7 +33,7 @@ pub(crate) enum Answer {
     Page(Page),
     /// After a form: the browser gets another page, and a reload sends nothing again (303).
     SeeOther(String),
-    /// The page has another address now (301).
+    /// The page has another URL now (301).
     Moved(String),
 }
 
@@ -99,7 +99,7 @@ impl<'r> Responder<'r, 'static> for Page {
         let mut response = Response::build();
         response.status(self.status).header(ContentType::HTML);
         response.header(Header::new("Content-Security-Policy", self.content_security_policy));
-        // Other sites learn no address. Without any referrer, the origin of a form would be `null`.
+        // Other sites learn no URL. Without any referrer, the origin of a form would be `null`.
         response.raw_header("Referrer-Policy", "same-origin");
         if self.is_browsing {
             response.raw_header("Cache-Control", BROWSING);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use moka::future::Cache;
 
-use crate::api::catalogue::{ListQuery, Product, Sort};
+use crate::api::catalogue::{Product, ProductQuery, Sort};
 use crate::api::{Api, List, Result};
 
 /// The age of a list at most. A change of the catalogue is visible in lists after this time.
@@ -36,19 +36,20 @@ impl Default for ProductLists {
 
 impl ProductLists {
     /// Returns a page of products, at most a second old.
-    pub(crate) async fn list(&self, api: Api<'_>, query: ListQuery<'_>) -> Result<Arc<List<Product>>> {
+    pub(crate) async fn list(&self, api: Api<'_>, query: ProductQuery<'_>) -> Result<Arc<List<Product>>> {
         read(&self.recent, api, query).await
     }
 
     /// Returns the newest products of a category, at most five, at most 30 s old.
     pub(crate) async fn related(&self, api: Api<'_>, category: &str) -> Result<Arc<List<Product>>> {
-        let query = ListQuery { category: Some(category), sort: Sort::Newest, limit: RELATED, ..ListQuery::default() };
+        let query =
+            ProductQuery { category: Some(category), sort: Sort::Newest, limit: RELATED, ..ProductQuery::default() };
         read(&self.related, api, query).await
     }
 }
 
 /// Visitors who ask for one list at the same time wait for one request.
-async fn read(lists: &Lists, api: Api<'_>, query: ListQuery<'_>) -> Result<Arc<List<Product>>> {
+async fn read(lists: &Lists, api: Api<'_>, query: ProductQuery<'_>) -> Result<Arc<List<Product>>> {
     let target = query.target();
     let read = async { api.for_all().product_list(&target).await.map(Arc::new) };
     lists.try_get_with_by_ref(&target, read).await.map_err(|problem| (*problem).clone())

@@ -21,7 +21,7 @@ const MAX_CODE: usize = 40;
 
 /// The session of the visitor of a request.
 #[derive(Clone, Copy)]
-pub(crate) struct Session<'r> {
+pub(crate) struct VisitorSession<'r> {
     request: &'r Request<'r>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Session<'r> {
 #[derive(Default)]
 struct AccessToken(OnceCell<Result<Option<Token>>>);
 
-impl<'r> Session<'r> {
+impl<'r> VisitorSession<'r> {
     /// Returns the session of a request.
     pub(crate) fn of(request: &'r Request<'_>) -> Self {
         Self { request }

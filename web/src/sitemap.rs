@@ -1,4 +1,4 @@
-//! The sitemap (<https://www.sitemaps.org>): the addresses of all pages that search engines may
+//! The sitemap (<https://www.sitemaps.org>): the URLs of all pages that search engines may
 //! list. Reading the whole catalogue takes seconds, so a sitemap is kept for an hour.
 
 use std::fmt::Write;
@@ -11,7 +11,7 @@ use souk_types::Error;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::api::catalogue::{ListQuery, Sort};
+use crate::api::catalogue::{ProductQuery, Sort};
 use crate::api::{Api, Result};
 use crate::links::encode;
 use crate::locale::Language;
@@ -19,8 +19,8 @@ use crate::page::product_path;
 
 /// Age from which the sitemap is built again.
 const MAX_AGE: Duration = Duration::from_hours(1);
-/// The largest number of addresses in one sitemap. The newest products are in it.
-const MAX_ADDRESSES: usize = 50_000;
+/// The largest number of URLs in one sitemap. The newest products are in it.
+const MAX_URLS: usize = 50_000;
 /// Products in one request: as many as the API allows.
 const PAGE_SIZE: usize = 100;
 
@@ -60,7 +60,8 @@ async fn build(api: Api<'_>, public_url: &str) -> Result<String> {
     }
     let mut after: Option<String> = None;
     while !sitemap.is_full() {
-        let query = ListQuery { sort: Sort::Newest, limit: PAGE_SIZE, after: after.as_deref(), ..ListQuery::default() };
+        let query =
+            ProductQuery { sort: Sort::Newest, limit: PAGE_SIZE, after: after.as_deref(), ..ProductQuery::default() };
         let list = api.products(query).await?;
         for product in &list.items {
             sitemap.add(&product_path(product.id, &product.name));
@@ -77,18 +78,18 @@ async fn build(api: Api<'_>, public_url: &str) -> Result<String> {
 struct Sitemap<'a> {
     public_url: &'a str,
     xml: String,
-    addresses: usize,
+    urls: usize,
 }
 
 impl<'a> Sitemap<'a> {
     fn new(public_url: &'a str) -> Self {
         let xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
                    <urlset xmlns=\"http://www.sitemaps.org/schemas/sitemap/0.9\" xmlns:xhtml=\"http://www.w3.org/1999/xhtml\">\n";
-        Self { public_url, xml: xml.to_owned(), addresses: 0 }
+        Self { public_url, xml: xml.to_owned(), urls: 0 }
     }
 
     fn is_full(&self) -> bool {
-        self.addresses + Language::ALL.len() > MAX_ADDRESSES
+        self.urls + Language::ALL.len() > MAX_URLS
     }
 
     /// Adds a page in all languages. `path` is percent-encoded, so that it needs no other escape.
@@ -99,11 +100,11 @@ impl<'a> Sitemap<'a> {
         for language in Language::ALL {
             let _ = write!(self.xml, "<url><loc>{}{}{path}</loc>", self.public_url, language.prefix());
             for other in Language::ALL {
-                let (tag, address) = (other.tag(), format_args!("{}{}{path}", self.public_url, other.prefix()));
-                let _ = write!(self.xml, "<xhtml:link rel=\"alternate\" hreflang=\"{tag}\" href=\"{address}\"/>");
+                let (tag, url) = (other.tag(), format_args!("{}{}{path}", self.public_url, other.prefix()));
+                let _ = write!(self.xml, "<xhtml:link rel=\"alternate\" hreflang=\"{tag}\" href=\"{url}\"/>");
             }
             self.xml.push_str("</url>\n");
-            self.addresses += 1;
+            self.urls += 1;
         }
     }
 
@@ -130,9 +131,9 @@ mod tests {
     #[test]
     fn a_sitemap_is_bounded() {
         let mut sitemap = Sitemap::new("");
-        for _ in 0..MAX_ADDRESSES {
+        for _ in 0..MAX_URLS {
             sitemap.add("/x");
         }
-        assert_eq!(sitemap.finish().matches("<url>").count(), MAX_ADDRESSES);
+        assert_eq!(sitemap.finish().matches("<url>").count(), MAX_URLS);
     }
 }

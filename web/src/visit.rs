@@ -15,14 +15,14 @@ use crate::csrf;
 use crate::links;
 use crate::locale::{Key, Language, Message};
 use crate::page::{Frame, PageError};
-use crate::session::Session;
+use crate::session::VisitorSession;
 
 /// Request guard: the visit of a page.
 #[derive(Clone, Copy)]
 pub(crate) struct Visit<'r> {
     pub(crate) app: &'r App,
     pub(crate) language: Language,
-    pub(crate) session: Session<'r>,
+    pub(crate) session: VisitorSession<'r>,
     pub(crate) api: Api<'r>,
     /// The visitor's address.
     pub(crate) client: IpAddr,
@@ -39,7 +39,7 @@ impl<'r> Visit<'r> {
         Some(Self {
             app,
             language,
-            session: Session::of(request),
+            session: VisitorSession::of(request),
             api: Api::new(&app.bus, client).with_browser(user_agent, language),
             client,
             request,
@@ -51,7 +51,7 @@ impl<'r> Visit<'r> {
         self.language.text(key)
     }
 
-    /// Returns the address of a page in this language: `/cart` is `/en/cart`.
+    /// Returns the URL of a page in this language: `/cart` is `/en/cart`.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.language.prefix())
     }
@@ -106,7 +106,7 @@ impl<'r> Visit<'r> {
         self.session.access_token(self.api).await?.ok_or_else(|| PageError::SignIn(self.sign_in_url(&self.here())))
     }
 
-    /// Returns the address of the sign-in page, which leads to `next` afterwards.
+    /// Returns the URL of the sign-in page, which leads to `next` afterwards.
     pub(crate) fn sign_in_url(&self, next: &str) -> String {
         format!("{}?next={}", self.url("/account/sign-in"), links::encode(next))
     }

@@ -27,7 +27,8 @@ pub use self::amqp::{
 };
 pub use souk_contract::{Broadcast, Delivery, Event, EventDescriptor, EventId, Request};
 
-/// Timeout of a call. An HTTP request has 5 s and may need two calls in a row.
+/// Timeout of a call. An HTTP request may need two calls in a row within its
+/// [`REQUEST_TIMEOUT`](souk_contract::api::REQUEST_TIMEOUT).
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Timeout of an event handler; the event is redelivered afterwards.

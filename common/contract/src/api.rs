@@ -3,13 +3,19 @@
 //! rights and the rules of `docs/api.md`, and no others.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::Request;
 
-/// The largest body of a request, in bytes: that of a JSON body over HTTP.
-pub const MAX_REQUEST_BODY: usize = 64 * 1024;
+/// Timeout of a request over HTTP. Shorter than nginx's 5.5 s, so that the client gets
+/// problem+json.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The largest body of a request, in bytes, over HTTP and over the bus. The largest ones hold 20
+/// addresses or 100 ids.
+pub const MAX_REQUEST_BODY: u64 = 64 * 1024;
 
 /// The largest body of a response, in bytes. A page of 100 products fits into half of it.
 pub const MAX_RESPONSE_BODY: usize = 1024 * 1024;

@@ -26,7 +26,7 @@ impl Event for OrderConfirmed {
     const LISTENERS: &'static [&'static str] = &["mail"];
 }
 
-/// A confirmed order was cancelled.
+/// A paid or confirmed order was cancelled.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OrderCancelled {
     /// The order.
@@ -147,7 +147,8 @@ impl Request for GetOrderMail {
 pub enum OrderMailReply {
     /// The mail is to be sent.
     Send(Box<OrderMail>),
-    /// Nothing is to be sent: the customer is erased, or the order is unknown.
+    /// Nothing is to be sent: the customer is erased, the order is unknown, or it has left the
+    /// state that the mail reports.
     Obsolete,
 }
 

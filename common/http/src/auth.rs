@@ -19,7 +19,7 @@ pub use self::revocations::TokenRevocations;
 pub use self::token::{TokenHeader, claim_rules, is_issued};
 pub use self::verifier::{JwksUrl, Verifier};
 
-/// The `iss` and `aud` of every token.
+/// The `iss` of every token, and the `aud` of access tokens.
 pub const ISSUER: &str = "souk";
 /// The `typ` of an access token's header (RFC 9068, section 2.1).
 pub const TOKEN_TYPE: &str = "at+jwt";

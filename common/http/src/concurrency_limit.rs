@@ -10,7 +10,7 @@
 //! which rests between two requests, so that the requests of visitors find the processors free.
 //! That applies while there are visitors only: heavy networks that are alone may use all permits.
 
-mod lateness;
+mod scheduling_delay;
 mod usage;
 
 use std::collections::{HashMap, VecDeque};
@@ -20,13 +20,13 @@ use std::time::{Duration, Instant};
 use souk_types::Network;
 use tokio::sync::oneshot;
 
-use self::lateness::HeavyShare;
+use self::scheduling_delay::HeavyShare;
 use self::usage::Usages;
 
 /// Requests that may wait. When one more arrives, the network with the most loses its oldest.
 const MAX_WAITING: usize = 1_024;
-/// A network counts as present for this long after its latest request.
-const PRESENCE: Duration = Duration::from_secs(5);
+/// Time after its latest request in which a network counts as active.
+const ACTIVE_WINDOW: Duration = Duration::from_secs(5);
 
 /// A number of permits. Clones share them.
 #[derive(Clone)]
@@ -44,7 +44,7 @@ struct State {
     last_visit: Option<(Network, Instant)>,
     /// When a heavy network last sent a request.
     last_heavy: Option<Instant>,
-    /// Whether a task measures how late timers are. There is one while heavy networks are present.
+    /// Whether a task measures how late timers are. There is one while heavy networks are active.
     is_measuring: bool,
     /// The number of requests in `queues`.
     waiting: usize,
@@ -108,7 +108,7 @@ impl ConcurrencyLimiter {
             let (mut state, now) = (self.state(), Instant::now());
             let is_heavy = state.usages.is_heavy(network, now);
             if state.note_arrival(network, is_heavy, now) {
-                lateness::start(self);
+                scheduling_delay::start(self);
             }
             // A heavy network waits behind others that wait, also at the end of a rest.
             let may_be_next = !is_heavy || (state.waiting == 0 && state.may_serve_heavy(now));
@@ -173,7 +173,7 @@ impl State {
 
     /// A network that has become heavy since its last request is no visitor any more.
     fn has_visitor(&self, now: Instant) -> bool {
-        let is_visitor = |(network, at)| is_present(Some(at), now) && !self.usages.is_heavy(network, now);
+        let is_visitor = |(network, at)| is_active(Some(at), now) && !self.usages.is_heavy(network, now);
         self.last_visit.is_some_and(is_visitor)
     }
 
@@ -239,8 +239,8 @@ impl State {
     }
 }
 
-fn is_present(last: Option<Instant>, now: Instant) -> bool {
-    last.is_some_and(|last| now.saturating_duration_since(last) < PRESENCE)
+fn is_active(last: Option<Instant>, now: Instant) -> bool {
+    last.is_some_and(|last| now.saturating_duration_since(last) < ACTIVE_WINDOW)
 }
 
 impl Granted {
@@ -500,7 +500,7 @@ mod tests {
             drop(limiter.acquire(network(1), SHORT).await);
             assert!(limiter.state().is_measuring);
             limiter.state().heavy_share = HeavyShare::of(1.0, 4);
-            limiter.state().last_heavy = Instant::now().checked_sub(PRESENCE);
+            limiter.state().last_heavy = Instant::now().checked_sub(ACTIVE_WINDOW);
             while limiter.state().is_measuring {
                 tokio::time::sleep(SHORT).await;
             }

@@ -1,8 +1,9 @@
 //! The limit of open files, which connections, databases and drivers of a process share.
 
-/// Descriptors that connections of clients leave free. SQLite needs up to 120 for three databases
-/// (16 queries and a writer each, two files a connection), and the runtime, logs and drivers a few.
-const RESERVED: usize = 160;
+/// Descriptors that connections of clients leave free. SQLite needs up to 140 for the four
+/// databases of a one-process shop (16 queries and a writer each, two files a connection, and one
+/// index of the WAL), and the runtime, logs and drivers need a few.
+const RESERVED: usize = 200;
 /// Connections that a process accepts even when its limit of open files is very low.
 const MIN_CONNECTIONS: usize = 16;
 /// Connections that a process holds at most. A half-sent head can cost 32 KiB of memory.

@@ -5,13 +5,11 @@ use std::borrow::Cow;
 use rocket::data::{Data, FromData};
 use rocket::http::{Method, RawStr};
 use rocket::request::{FromRequest, Outcome, Request};
+use souk_contract::api::MAX_REQUEST_BODY;
 use souk_types::Error;
 use souk_types::input::{self, Input};
 
 use crate::{Body, Content, data_outcome, guard_outcome};
-
-/// Size limit of a JSON body, in bytes. The largest ones hold 20 addresses or 100 ids.
-pub const MAX_JSON: u64 = 64 * 1024;
 
 const JSON: &str = "application/json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
@@ -46,7 +44,7 @@ async fn read_json<T: Input>(request: &Request<'_>, body: Body<'_>) -> souk_type
     }
     // RFC 7396. Every PATCH route keeps fields that are left out and removes those that are null.
     let accepted = if request.method() == Method::Patch { &[JSON, MERGE_PATCH][..] } else { &[JSON] };
-    let body = Content::of(request, accepted)?.decode(body.read(MAX_JSON).await?, MAX_JSON).await?;
+    let body = Content::of(request, accepted)?.decode(body.read(MAX_REQUEST_BODY).await?, MAX_REQUEST_BODY).await?;
     input::from_json(input::parse_json(&body)?)
 }
 

@@ -24,7 +24,7 @@ const DATABASE_TICKS: u32 = 5;
 /// Time for a database to answer.
 const DATABASE_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// The name of this process, managed by its Rocket. A process without it announces nothing.
+/// The name of this process, managed by its Rocket. A process without it broadcasts no state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
     /// The service: `products`; `souk` for a shop in one process.
@@ -59,7 +59,7 @@ pub(crate) fn stop_request(rocket: &Rocket<Orbit>, bus: &Bus) -> Arc<Notify> {
 }
 
 /// Broadcasts the state of this process once a second, for as long as the result is polled.
-pub(crate) async fn announce(rocket: &Rocket<Orbit>, bus: &Bus) {
+pub(crate) async fn broadcast_state(rocket: &Rocket<Orbit>, bus: &Bus) {
     let (Some(instance), Some(traffic)) = (rocket.state::<Instance>(), rocket.state::<Traffic>()) else {
         return std::future::pending().await;
     };

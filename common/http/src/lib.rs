@@ -45,7 +45,7 @@ pub use self::content::Content;
 pub use self::cors::CorsOrigins;
 pub use self::entity_tag::{IfMatch, Tagged};
 pub use self::idempotency::{OptionalKey, Replayable, RequestKey};
-pub use self::input::{Json, MAX_JSON, NoInput, Query, header};
+pub use self::input::{Json, NoInput, Query, header};
 pub use self::instance::Instance;
 pub use self::limits::{RequestLimit, with_limits, with_page_limits, without_limits};
 pub use self::param::Param;

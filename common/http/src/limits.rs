@@ -9,6 +9,7 @@ use rocket::http::Method;
 use rocket::request::Request;
 use rocket::route::{self, Handler};
 use souk_bus::request_context;
+use souk_contract::api::{MAX_REQUEST_BODY, REQUEST_TIMEOUT};
 use souk_types::{Error, Network};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -19,10 +20,8 @@ use crate::config::Environment;
 use crate::problem::refuse;
 use crate::rate_limit::{PerMinute, RateLimiter};
 use crate::stop::ShutdownFlag;
-use crate::{Body, MAX_JSON, request_id};
+use crate::{Body, request_id};
 
-/// Request timeout. Shorter than nginx's 5.5 s, so that the client gets problem+json.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Requests served at once. With many more all time out: each gets too little CPU and database.
 pub(crate) const MAX_CONCURRENT_REQUESTS: usize = 64;
 /// Wait for a permit. It leaves most of [`REQUEST_TIMEOUT`] for the request itself.
@@ -144,7 +143,7 @@ impl Handler for LimitedHandler {
             // Most of these routes take no body. One that does not arrive whole is refused
             // nevertheless.
             if matches!(request.method(), Method::Get | Method::Head | Method::Delete)
-                && let Err(error) = Body::of(request).read_ahead(request, MAX_JSON).await
+                && let Err(error) = Body::of(request).read_ahead(request, MAX_REQUEST_BODY).await
             {
                 return fail(error);
             }

@@ -142,15 +142,15 @@ pub async fn run(rocket: Rocket<Build>, bus: &Bus, drain: Duration) -> Result<()
         accept(listener, &server, &connections).await;
         Ok(())
     };
-    let announcing = tokio::spawn({
+    let broadcasting = tokio::spawn({
         let (rocket, bus) = (Arc::clone(&server.rocket), bus.clone());
-        async move { instance::announce(rocket.rocket(), &bus).await }
+        async move { instance::broadcast_state(rocket.rocket(), &bus).await }
     });
     let end = tokio::select! {
         outcome = serve => outcome.map_err(RunError::Listen),
         () = stop => Ok(()),
     };
-    announcing.abort();
+    broadcasting.abort();
     end?;
     server.tasks.close();
     server.stopping.cancel();

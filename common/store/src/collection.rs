@@ -55,7 +55,7 @@ impl<T: Document> Collection<T> {
         found.iter().map(Stored::decode).collect()
     }
 
-    /// Returns a page of documents along an index.
+    /// Returns a page of the documents of one index, in the order of the index.
     pub async fn find(&self, find: Find) -> Result<Page<T>> {
         find.check(T::INDEXES)?;
         let found = match &self.database.0.engine {
@@ -66,7 +66,7 @@ impl<T: Document> Collection<T> {
         Ok(Page { items, next: found.next })
     }
 
-    /// Returns a page of the documents that a filter selects.
+    /// Returns a page of the documents that are in all index ranges of a filter, ordered by id.
     pub async fn filter(&self, filter: Filter) -> Result<Page<T>> {
         filter.check(T::INDEXES)?;
         let found = match &self.database.0.engine {

@@ -1,9 +1,14 @@
 //! Events between a write and their publication.
 
+use std::time::Duration;
+
 use souk_bus::request_context;
 use souk_bus::{Event, EventId, EventMessage};
 use souk_types::Result;
 use souk_types::format::{self, Format};
+
+/// Retention of the inbox. The bus redelivers nothing after a week.
+pub(crate) const INBOX_RETENTION: Duration = Duration::from_hours(7 * 24);
 
 /// An event in the outbox.
 pub(crate) struct PendingEvent {

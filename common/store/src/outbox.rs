@@ -211,10 +211,10 @@ impl Relay {
         if self.published.is_empty() {
             return;
         }
-        failpoint!("outbox.taken.before");
+        failpoint!("outbox.delete.before");
         match self.database.delete_published(&self.published).await {
             Ok(()) => {
-                failpoint!("outbox.taken.after");
+                failpoint!("outbox.delete.after");
                 self.published.clear();
             }
             Err(error) => {

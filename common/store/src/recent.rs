@@ -11,8 +11,8 @@ use super::commit::Stored;
 
 /// Time for which a state replaces a read. The steps of an order follow each other faster.
 const LIFETIME: Duration = Duration::from_secs(1);
-/// Time for which a document is read, after another process has written it.
-const CONTENDED: Duration = Duration::from_secs(10);
+/// How long the cache skips a document that another process has written.
+const CONTENTION_PERIOD: Duration = Duration::from_secs(10);
 /// States kept of one collection.
 const MAX_STATES: usize = 1_024;
 
@@ -55,7 +55,7 @@ impl Recent {
     pub(super) fn set_contended(&mut self, id: &str, now: Instant) {
         self.clean(now);
         if self.states.len() < MAX_STATES {
-            self.states.insert(id.to_owned(), State { stored: None, until: now + CONTENDED });
+            self.states.insert(id.to_owned(), State { stored: None, until: now + CONTENTION_PERIOD });
         }
     }
 
@@ -99,8 +99,8 @@ mod tests {
         recent.set_contended("a", now);
         recent.put("a", stored(1), now);
         assert!(recent.take("a", now).is_none());
-        recent.put("a", stored(2), now + CONTENDED);
-        assert!(recent.take("a", now + CONTENDED).is_some());
+        recent.put("a", stored(2), now + CONTENTION_PERIOD);
+        assert!(recent.take("a", now + CONTENTION_PERIOD).is_some());
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `commit.<collection>.before`, `.after` | a commit that writes to the collection |
 //! | `publish.<event>.before`, `.after` | the relay, when it publishes an event from the outbox |
-//! | `outbox.taken.before`, `.after` | the deletion of published events from the outbox |
+//! | `outbox.delete.before`, `.after` | the deletion of published events from the outbox |
 //! | `ack.<event>.before`, `.after` | a consumer that has handled an event |
 //! | `call.<request>.before`, `.after` | a caller; `.after` when it has the reply |
 //! | `reply.<request>.before`, `.after` | the service that replies; `.after` when the connection has the reply |

@@ -7,7 +7,7 @@ use souk_types::{Email, Error, Language, Network, Phone, Result, Timestamp};
 use super::sessions::{self, SignIn};
 use super::{credentials, staff};
 use crate::app::App;
-use crate::domain::account::{Account, Profile, account_closed};
+use crate::domain::account::{Account, Profile, account_deleted};
 use crate::domain::device::ClientInfo;
 use crate::domain::mail::Mail;
 use crate::domain::password::{Password, PasswordGuess};
@@ -69,7 +69,7 @@ async fn prepare(accounts: &Accounts, hasher: &PasswordHasher, new: NewAccount, 
 }
 
 pub(crate) async fn get(app: &App, id: CustomerId) -> Result<Profile> {
-    app.accounts.get(id).await?.ok_or_else(account_closed)
+    app.accounts.get(id).await?.ok_or_else(account_deleted)
 }
 
 /// Changes of a profile. A field that is `None` stays as it is.
@@ -116,7 +116,7 @@ async fn change_email(
 ) -> Result<Profile> {
     let (id, generation, email, rule) = (verified.id, verified.generation(), &email, &rule);
     let changed = app.database.run(|tx| async move {
-        let mut account = app.accounts.get_in(&tx, id).await?.ok_or_else(account_closed)?;
+        let mut account = app.accounts.get_in(&tx, id).await?.ok_or_else(account_deleted)?;
         let profile = account.profile_mut()?;
         staff::keep_an_admin(&app.accounts, &tx, profile).await?;
         let (former, now) = (profile.email.clone(), Timestamp::now());

@@ -7,7 +7,7 @@ use souk_types::{Error, Network, Result, Timestamp};
 
 use super::{accounts, sessions};
 use crate::app::App;
-use crate::domain::account::{Profile, account_closed};
+use crate::domain::account::{Profile, account_deleted};
 use crate::domain::mail::Mail;
 use crate::domain::password::{Password, PasswordCheck, PasswordGuess};
 use crate::providers::fair_queue::Caller;
@@ -18,7 +18,7 @@ pub(crate) async fn confirm(app: &App, profile: &Profile, current: PasswordGuess
     app.attempts.count(network)?;
     let is_known_network = profile.knows(network);
     if !is_known_network {
-        app.attempts.count_from_elsewhere(&profile.email)?;
+        app.attempts.count_from_unknown_network(&profile.email)?;
     }
     let caller = Caller::new(network, is_known_network);
     match app.hasher.check(current, Some(profile.password().clone()), caller).await? {
@@ -72,7 +72,7 @@ pub(super) async fn change_with_notice<R>(
     let rule = &rule;
     app.database
         .run(|tx| async move {
-            let mut account = app.accounts.get_in(&tx, id).await?.ok_or_else(account_closed)?;
+            let mut account = app.accounts.get_in(&tx, id).await?.ok_or_else(account_deleted)?;
             let profile = account.profile_mut()?;
             let (generation, was_verified) = (profile.generation(), profile.is_email_verified());
             let (result, notice) = rule(profile)?;

@@ -13,7 +13,7 @@ use souk_types::{Error, Network, Result, Timestamp};
 
 use super::{accounts, credentials, mails, sessions, staff};
 use crate::app::App;
-use crate::domain::account::account_closed;
+use crate::domain::account::account_deleted;
 use crate::domain::erasure::{ErasureId, ErasureReceipt, Service};
 use crate::domain::mail::Mail;
 use crate::domain::password::PasswordGuess;
@@ -44,7 +44,7 @@ pub(crate) async fn erase(app: &App, customer: CustomerId) -> Result<ErasureRece
     let new = &receipt;
     app.database
         .run(|tx| async move {
-            let mut account = app.accounts.get_in(&tx, customer).await?.ok_or_else(account_closed)?;
+            let mut account = app.accounts.get_in(&tx, customer).await?.ok_or_else(account_deleted)?;
             let profile = account.profile_mut()?;
             staff::keep_an_admin(&app.accounts, &tx, profile).await?;
             let notice = Mail::account_erased(profile, now);

@@ -48,7 +48,7 @@ pub(crate) async fn erase(app: &App, account: CustomerId) -> Result<()> {
 }
 
 /// Deletes a notice that was sent. The other mails stay until they expire, because a token does.
-pub(crate) async fn note_sent(app: &App, id: AccountMailId) -> Result<()> {
+pub(crate) async fn delete_sent_notice(app: &App, id: AccountMailId) -> Result<()> {
     match app.mails.get(id).await?.filter(Mail::is_notice) {
         Some(notice) => delete(app, &notice).await,
         None => Ok(()),

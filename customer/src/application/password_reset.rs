@@ -5,7 +5,7 @@ use souk_types::{Email, Network, Result, Timestamp};
 
 use super::{credentials, mails};
 use crate::app::App;
-use crate::domain::account::{Profile, account_closed};
+use crate::domain::account::{Profile, account_deleted};
 use crate::domain::mail::{Mail, MailToken, Purpose, token_used};
 use crate::domain::password::Password;
 use crate::providers::fair_queue::Caller;
@@ -33,7 +33,7 @@ pub(crate) async fn request(app: &App, email: &Email, network: Network) -> Resul
 pub(super) async fn send(app: &App, id: CustomerId) -> Result<()> {
     app.database
         .run(|tx| async move {
-            let mut account = app.accounts.get_in(&tx, id).await?.ok_or_else(account_closed)?;
+            let mut account = app.accounts.get_in(&tx, id).await?.ok_or_else(account_deleted)?;
             let mail = Mail::password_reset(account.profile_mut()?, Timestamp::now())?;
             app.accounts.put_in(&tx, &account).await?;
             app.mails.put_in(&tx, &mail).await

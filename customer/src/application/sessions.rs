@@ -6,7 +6,7 @@ use souk_types::{Email, Error, Network, Result, Timestamp};
 
 use super::totp;
 use crate::app::App;
-use crate::domain::account::{Profile, account_closed, account_locked};
+use crate::domain::account::{Profile, account_deleted, account_locked};
 use crate::domain::device::{ClientInfo, Device};
 use crate::domain::password::{PasswordCheck, PasswordGuess};
 use crate::domain::session::{Proof, RefreshToken, Session, SessionId, sessions_to_end};
@@ -40,7 +40,7 @@ pub(crate) async fn sign_in(app: &App, credentials: Credentials, client: impl In
     };
     let is_known_network = profile.as_ref().is_some_and(|profile| profile.knows(network));
     if let (Some(email), false) = (&email, is_known_network) {
-        app.attempts.count_from_elsewhere(email)?;
+        app.attempts.count_from_unknown_network(email)?;
     }
     let stored = profile.as_ref().map(|profile| profile.password().clone());
     let check = app.hasher.check(password, stored, Caller::new(network, is_known_network)).await?;
@@ -83,7 +83,7 @@ pub(crate) async fn open(app: &App, profile: &Profile, device: Device, proof: Pr
     let refusal = match app.accounts.get(profile.id).await? {
         Some(profile) if profile.is_locked() => account_locked(),
         Some(_) => return issue_tokens(app, profile, token, proof),
-        None => account_closed(),
+        None => account_deleted(),
     };
     app.sessions.delete(&[token.session]).await?;
     Err(refusal)

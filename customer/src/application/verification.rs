@@ -6,7 +6,7 @@ use souk_types::{Error, Network, Result, Timestamp};
 
 use super::mails;
 use crate::app::App;
-use crate::domain::account::{Profile, account_closed};
+use crate::domain::account::{Profile, account_deleted};
 use crate::domain::mail::{Mail, MailToken, Purpose, token_used};
 
 /// Verifies the address of a mail's account. Errors: those of [`mails::redeem`].
@@ -29,7 +29,7 @@ pub(crate) async fn resend(app: &App, id: CustomerId, network: Network) -> Resul
     app.attempts.count(network)?;
     app.database
         .run(|tx| async move {
-            let mut account = app.accounts.get_in(&tx, id).await?.ok_or_else(account_closed)?;
+            let mut account = app.accounts.get_in(&tx, id).await?.ok_or_else(account_deleted)?;
             let profile = account.profile_mut()?;
             if profile.is_email_verified() {
                 return Err(Error::conflict("email-verified", "The e-mail address is verified already."));
@@ -154,8 +154,8 @@ mod tests {
         let id = ana(&app).await.id;
         change_email(&app, id, "ana@example.org").await;
         for mail in app.mails.by_account(id).await.unwrap() {
-            mails::note_sent(&app, mail.id()).await.unwrap();
-            mails::note_sent(&app, mail.id()).await.unwrap();
+            mails::delete_sent_notice(&app, mail.id()).await.unwrap();
+            mails::delete_sent_notice(&app, mail.id()).await.unwrap();
         }
         let left: Vec<_> = sent_mails(&app, id).await.into_iter().map(|(_, kind, _)| kind).collect();
         assert_eq!(left, ["verify"], "a token stays valid");

@@ -44,7 +44,7 @@ impl Account {
     pub(crate) fn profile_mut(&mut self) -> Result<&mut Profile> {
         match self {
             Self::Open(profile) => Ok(profile),
-            Self::Erased { .. } => Err(account_closed()),
+            Self::Erased { .. } => Err(account_deleted()),
         }
     }
 
@@ -233,8 +233,8 @@ pub(crate) fn account_locked() -> Error {
 }
 
 /// Returns the error for a valid access token whose account is erased.
-pub(crate) fn account_closed() -> Error {
-    Error::unauthenticated("This account is closed.")
+pub(crate) fn account_deleted() -> Error {
+    Error::unauthenticated("The account is deleted.")
 }
 
 #[cfg(test)]

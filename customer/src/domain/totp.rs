@@ -41,9 +41,11 @@ struct Active {
     /// The unused recovery codes.
     recovery: Vec<RecoveryDigest>,
     /// Of networks where the account has signed in. Strangers cannot make these wait.
-    at_home: Failures,
+    #[serde(rename = "at_home")]
+    known_network: Failures,
     /// Of all other networks together.
-    elsewhere: Failures,
+    #[serde(rename = "elsewhere")]
+    unknown_network: Failures,
 }
 
 /// Wrong codes in a row, after some of which the next code must wait.
@@ -54,10 +56,10 @@ struct Failures {
     blocked_until: Option<Timestamp>,
 }
 
-/// Wrong codes in a row from elsewhere after which the next one must wait.
-const FREE_FAILURES: u32 = 5;
+/// Wrong codes in a row from unknown networks after which the next one must wait.
+const FREE_FAILURES_UNKNOWN_NETWORK: u32 = 5;
 /// The same from networks where the account has signed in.
-const FREE_FAILURES_AT_HOME: u32 = 20;
+const FREE_FAILURES_KNOWN_NETWORK: u32 = 20;
 /// The first wait. Each further wrong code doubles it.
 const FIRST_WAIT: Duration = Duration::from_mins(1);
 /// A guesser has 96 attempts a day, and finds one of three valid codes in a million with a
@@ -87,7 +89,7 @@ impl Failures {
 impl Active {
     /// Uses up a code, and returns whether it was valid.
     fn use_up(&mut self, code: &StepCode, now: Timestamp) -> Result<bool> {
-        if let Some(step) = self.secret.step_of(&code.digits(), now)? {
+        if let Some(step) = self.secret.time_step_of(&code.digits(), now)? {
             let is_new = step > self.last_step;
             self.last_step = self.last_step.max(step);
             return Ok(is_new);
@@ -129,7 +131,7 @@ impl TotpSecret {
     }
 
     /// Returns the time step of a code that is valid now, or half a minute before or after.
-    fn step_of(&self, code: &str, now: Timestamp) -> Result<Option<u64>> {
+    fn time_step_of(&self, code: &str, now: Timestamp) -> Result<Option<u64>> {
         let seconds = u64::try_from(now.unix_seconds()).unwrap_or_default();
         Ok(self.totp()?.check(code, seconds))
     }
@@ -211,28 +213,33 @@ impl SecondStep {
         let setup = self.setup.as_ref().filter(|setup| setup.until > now);
         let not_begun = || Error::conflict("totp-not-begun", "There is no new secret, or it is older than 15 minutes.");
         let secret = setup.ok_or_else(not_begun)?.secret.clone();
-        let step = secret.step_of(&code.digits(), now)?;
+        let step = secret.time_step_of(&code.digits(), now)?;
         let last_step = step.ok_or_else(|| Error::invalid_field("code", "is not the code that the app shows now"))?;
         let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| recovery_code()).collect::<Result<_>>()?;
         let recovery = codes.iter().map(|code| RecoveryDigest::of(code)).collect();
-        let active =
-            Active { secret, last_step, recovery, at_home: Failures::default(), elsewhere: Failures::default() };
+        let active = Active {
+            secret,
+            last_step,
+            recovery,
+            known_network: Failures::default(),
+            unknown_network: Failures::default(),
+        };
         (self.setup, self.active) = (None, Some(active));
         Ok(codes)
     }
 
     /// Uses up a code, and returns whether it was valid. Without a second step, every code is.
-    /// Wrong codes make the next one wait: those from networks where the account has signed in, and
-    /// those from elsewhere, each by themselves. Errors: `too-many-attempts`.
+    /// Wrong codes make the next one wait: those from known networks, where the account has signed
+    /// in, and those from unknown networks are counted apart. Errors: `too-many-attempts`.
     pub(crate) fn accept(&mut self, code: &StepCode, is_known_network: bool, now: Timestamp) -> Result<bool> {
         let Some(active) = &mut self.active else { return Ok(true) };
         // Before the code is looked at: a guess that must wait gets no answer.
-        if is_known_network { active.at_home } else { active.elsewhere }.check_wait(now)?;
+        if is_known_network { active.known_network } else { active.unknown_network }.check_wait(now)?;
         let is_valid = active.use_up(code, now)?;
         let (failures, free) = if is_known_network {
-            (&mut active.at_home, FREE_FAILURES_AT_HOME)
+            (&mut active.known_network, FREE_FAILURES_KNOWN_NETWORK)
         } else {
-            (&mut active.elsewhere, FREE_FAILURES)
+            (&mut active.unknown_network, FREE_FAILURES_UNKNOWN_NETWORK)
         };
         if is_valid {
             *failures = Failures::default();
@@ -315,11 +322,11 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn wrong_codes_from_elsewhere_make_the_next_one_wait_but_not_at_home() {
+    fn wrong_codes_from_unknown_networks_do_not_delay_known_networks() {
         let begin = Timestamp::now();
         let (mut step, secret, _) = active(begin);
         let mut now = begin.after(Duration::from_secs(90));
-        for _ in 0..FREE_FAILURES {
+        for _ in 0..FREE_FAILURES_UNKNOWN_NETWORK {
             assert!(!step.accept(&code("000000x"), false, now).unwrap());
         }
         for minutes in [1, 2, 4, 8, 15, 15] {
@@ -330,18 +337,21 @@ pub(crate) mod tests {
         }
         assert!(step.accept(&code_of(&secret, now), true, now).unwrap(), "a known network does not wait");
         now = now.after(Duration::from_mins(1));
-        assert!(step.accept(&code_of(&secret, now), false, now).is_err(), "a sign-in at home does not end the wait");
+        assert!(
+            step.accept(&code_of(&secret, now), false, now).is_err(),
+            "a sign-in from a known network does not end the wait"
+        );
         now = now.after(Duration::from_mins(15));
         assert!(step.accept(&code_of(&secret, now), false, now).unwrap(), "a valid code ends it");
         assert!(!step.accept(&code("000000x"), false, now).unwrap());
     }
 
     #[test]
-    fn guesses_at_home_wait_too_after_more_of_them() {
+    fn guesses_from_known_networks_wait_after_more_failures() {
         let begin = Timestamp::now();
         let (mut step, secret, _) = active(begin);
         let now = begin.after(Duration::from_secs(90));
-        for _ in 0..FREE_FAILURES_AT_HOME {
+        for _ in 0..FREE_FAILURES_KNOWN_NETWORK {
             assert!(!step.accept(&code("000000x"), true, now).unwrap());
         }
         let code = code_of(&secret, now);

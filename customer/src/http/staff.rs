@@ -1,5 +1,4 @@
-//! The staff of the shop, and the documents of this service. Orders name who acted on them, so who
-//! sees orders also sees the staff.
+//! The staff of the shop.
 
 use rocket::response::status::NoContent;
 use rocket::serde::json::Json as JsonResponse;
@@ -7,9 +6,8 @@ use rocket::{Route, State, delete, get, post, routes};
 use serde::{Deserialize, Serialize};
 use souk_contract::customer::CustomerId;
 use souk_contract::role::Role;
-use souk_http::auth::permission::{ManageStaff, OperateSystem, ViewOrders};
-use souk_http::documents::{self, DocumentsPage, DocumentsQuery};
-use souk_http::{Json, Param, Query};
+use souk_http::auth::permission::{ManageStaff, ViewOrders};
+use souk_http::{Json, Param};
 use souk_types::input::{Fields, Input};
 use souk_types::{Email, Timestamp};
 
@@ -19,7 +17,7 @@ use crate::application::staff;
 use crate::domain::account::Profile;
 
 pub(super) fn routes() -> Vec<Route> {
-    routes![list, give_role, remove, get_documents]
+    routes![list, give_role, remove]
 }
 
 #[derive(Serialize)]
@@ -52,6 +50,7 @@ struct StaffList {
     items: Vec<StaffView>,
 }
 
+// Orders name the staff who acted on them, so the permission `view-orders` includes this list.
 #[get("/staff")]
 async fn list(app: &State<App>, _staff: Staff<ViewOrders>) -> souk_http::Result<JsonResponse<StaffList>> {
     let items = staff::list(app).await?.into_iter().map(StaffView::from).collect();
@@ -101,13 +100,4 @@ async fn remove(app: &State<App>, staff: Staff<ManageStaff>, id: Param<CustomerI
     staff::remove(app, staff.id(), id.0).await?;
     tracing::info!(by = %staff.id(), account = %id.0, "an account has no role any more");
     Ok(NoContent)
-}
-
-#[get("/admin/documents")]
-async fn get_documents(
-    app: &State<App>,
-    _staff: Staff<OperateSystem>,
-    query: Query<DocumentsQuery>,
-) -> souk_http::Result<JsonResponse<DocumentsPage>> {
-    Ok(JsonResponse(documents::read(&app.database, &query.0).await?))
 }

@@ -1,9 +1,10 @@
 //! Limits of attempts to guess a password or a refresh token. All instances count together, and
 //! forget a key a minute after its last attempt.
 //!
-//! An account is never locked. Attempts from networks where the customer has not signed in before
-//! share one count, which an attacker may use up. From a known network, the right password always
-//! works; a wrong one is counted afterwards, so that all accounts answer alike.
+//! Wrong passwords never lock an account; only an operator does. Attempts from networks where the
+//! customer has not signed in before share one count, which an attacker may use up. From a known
+//! network, the right password always works; a wrong one is counted afterwards, so that all
+//! accounts answer alike.
 
 use std::time::Duration;
 
@@ -15,8 +16,8 @@ use crate::options::Options;
 
 pub(crate) struct Attempts {
     by_network: RateLimiter<Network>,
-    /// From networks that the account does not know.
-    from_elsewhere: RateLimiter<Email>,
+    /// Attempts from networks that the account does not know.
+    from_unknown_network: RateLimiter<Email>,
     /// Wrong passwords from a network that the account knows.
     failures: RateLimiter<(Email, Network)>,
     refused_tokens: RateLimiter<Network>,
@@ -32,7 +33,7 @@ impl Attempts {
         let (per_network, per_account) = (options.attempts_per_network, options.attempts_per_account);
         Self {
             by_network: limits.limiter("attempts", per_network),
-            from_elsewhere: limits.limiter("attempts-from-elsewhere", per_account),
+            from_unknown_network: limits.limiter("attempts-from-elsewhere", per_account),
             failures: limits.limiter("failed-attempts", per_account),
             refused_tokens: limits.limiter("refused-tokens", per_network),
             challenges: RateLimiter::new(CHALLENGES),
@@ -46,8 +47,8 @@ impl Attempts {
 
     /// Counts an attempt on an e-mail address, which may have no account, from an unknown network.
     /// Called before the password is hashed.
-    pub(crate) fn count_from_elsewhere(&self, email: &Email) -> Result<()> {
-        self.from_elsewhere.check(email).map_err(too_many)
+    pub(crate) fn count_from_unknown_network(&self, email: &Email) -> Result<()> {
+        self.from_unknown_network.check(email).map_err(too_many)
     }
 
     /// Counts a wrong password for an account from a network that it knows.

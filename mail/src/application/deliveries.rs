@@ -26,7 +26,7 @@ pub(crate) async fn handle_due(app: &App, mail: Mail) -> Result<()> {
 
 /// Makes the attempt that has begun with the stored mail.
 pub(crate) async fn attempt(app: &App, mail: Mail) -> Result<()> {
-    let content = match ask(app, &mail).await {
+    let content = match fetch_content(app, &mail).await {
         Ok(Some(content)) => content,
         Ok(None) => return mark_obsolete(app, &mail).await,
         Err(error) => {
@@ -43,7 +43,7 @@ pub(crate) async fn attempt(app: &App, mail: Mail) -> Result<()> {
     };
     let envelope = content.envelope(rendered.subject.as_str().to_owned());
     let message = Message::new(&mail, &content, rendered, &app.sender);
-    match app.outgoing.deliver(&mail, &message).await {
+    match app.transport.deliver(&mail, &message).await {
         Ok(()) => {
             failpoint!("mail.delivered");
             record_success(app, &mail, envelope).await
@@ -52,8 +52,9 @@ pub(crate) async fn attempt(app: &App, mail: Mail) -> Result<()> {
     }
 }
 
-/// Returns `None` when nothing is to be sent.
-async fn ask(app: &App, mail: &Mail) -> Result<Option<Content>> {
+/// Fetches recipient and content from the owner of the data. Returns `None` when nothing is to be
+/// sent.
+async fn fetch_content(app: &App, mail: &Mail) -> Result<Option<Content>> {
     match mail.source() {
         Source::Account { mail } => match app.bus.call(GetAccountMail { id: mail }).await? {
             AccountMailReply::Send { to, account, language, content } => {
@@ -71,7 +72,7 @@ async fn ask(app: &App, mail: &Mail) -> Result<Option<Content>> {
 
 async fn mark_obsolete(app: &App, mail: &Mail) -> Result<()> {
     // An attempt before a crash may have written it.
-    app.outgoing.discard(mail).await?;
+    app.transport.discard(mail).await?;
     let mark = |mail: &mut Mail| {
         mail.mark_obsolete();
         Ok(())
@@ -109,7 +110,7 @@ async fn record_outcome<R: Send + 'static>(
         recorded = None;
     }
     if recorded.is_none() {
-        app.outgoing.discard(mail).await?;
+        app.transport.discard(mail).await?;
     }
     Ok(recorded)
 }
@@ -140,7 +141,7 @@ async fn record_failure(app: &App, mail: &Mail, envelope: Option<Envelope>, fail
 
 /// Removes the recipient and the content of a mail that was sent or has failed long ago.
 async fn expire(app: &App, mail: &Mail) -> Result<()> {
-    app.outgoing.discard(mail).await?;
+    app.transport.discard(mail).await?;
     let expire = |mail: &mut Mail| {
         mail.expire(Timestamp::now());
         Ok(())

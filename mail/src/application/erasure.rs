@@ -17,7 +17,7 @@ pub(crate) async fn erase(app: &App, customer: CustomerId) -> Result<()> {
             break;
         }
         for mail in mails {
-            app.outgoing.discard(&mail).await?;
+            app.transport.discard(&mail).await?;
             app.mails.delete(mail.id()).await?;
         }
     }

@@ -7,7 +7,7 @@ use souk_contract::EventId;
 use souk_contract::customer::{AccountMailId, CustomerId};
 use souk_contract::shopping::{OrderId, OrderMailSubject};
 use souk_store::Database;
-use souk_types::{Error, Result, Timestamp};
+use souk_types::{Result, Timestamp};
 
 use crate::domain::mail::{Mail, Source, Status};
 use crate::providers::directory;
@@ -97,20 +97,6 @@ pub async fn mails(database: &Database, wanted: impl Fn(&MailRecord) -> bool + S
 /// Returns one mail.
 pub async fn mail(database: &Database, id: EventId) -> Result<Option<MailRecord>> {
     Ok(Mails::open(database)?.get(id).await?.map(|mail| MailRecord::new(&mail)))
-}
-
-/// Queues a mail that has failed. Errors: `NotFound`; it was sent.
-pub async fn retry(database: &Database, id: EventId) -> Result<()> {
-    let retried = Mails::open(database)?.update(id, |mail| mail.retry(Timestamp::now())).await?;
-    retried.ok_or_else(|| Error::not_found("mail"))
-}
-
-/// Queues a new mail about the same as one that was sent, and returns its id. Errors: `NotFound`;
-/// it was not sent.
-pub async fn resend(database: &Database, id: EventId) -> Result<EventId> {
-    let key = EventId::new().to_string();
-    let (mail, _) = Mails::open(database)?.resend(id, &key).await?;
-    Ok(mail.id())
 }
 
 /// Returns the customers whose mails are erased.

@@ -74,8 +74,7 @@ pub(crate) struct Envelope {
     pub(crate) subject: String,
 }
 
-/// The links in mails. They lead to pages without a language in their address, which redirect to
-/// those in the language of the reader.
+/// The links in mails. They lead to pages in the language of the mail.
 pub(crate) struct Links {
     /// Without a slash at its end.
     base: String,
@@ -87,16 +86,22 @@ impl Links {
     }
 
     /// A token is in the fragment, which browsers send to no server and write into no `Referer`.
-    fn verify(&self, token: &str) -> String {
-        format!("{}/verify#token={token}", self.base)
+    fn verify(&self, language: Language, token: &str) -> String {
+        self.page(language, &format!("verify#token={token}"))
     }
 
-    fn reset(&self, token: &str) -> String {
-        format!("{}/reset-password#token={token}", self.base)
+    fn reset(&self, language: Language, token: &str) -> String {
+        self.page(language, &format!("reset-password#token={token}"))
     }
 
-    fn order(&self, order: OrderId, key: &str) -> String {
-        format!("{}/order/{order}?key={key}", self.base)
+    /// A guest needs the key, and a customer signs in.
+    fn order(&self, language: Language, order: OrderId, key: Option<&str>) -> String {
+        let key = key.map(|key| format!("?key={key}")).unwrap_or_default();
+        self.page(language, &format!("order/{order}{key}"))
+    }
+
+    fn page(&self, language: Language, path: &str) -> String {
+        format!("{}/{}/{path}", self.base, language.tag())
     }
 }
 
@@ -133,8 +138,8 @@ pub(crate) struct ShopVariables {
 #[derive(Serialize)]
 struct OrderVariables {
     number: String,
-    /// Opens the order of a guest.
-    link: Option<String>,
+    /// Opens the order.
+    link: String,
     placed: String,
     lines: Vec<LineVariables>,
     shipping_method: Option<String>,
@@ -199,10 +204,10 @@ impl Content {
         let with_token = |link, token, expires| AccountVariables::with_token(link, token, expires, language);
         let (kind, account) = match content {
             AccountMailContent::VerifyAddress { token, expires } => {
-                (Kind::VerifyAddress, with_token(links.verify(&token), token, expires))
+                (Kind::VerifyAddress, with_token(links.verify(language, &token), token, expires))
             }
             AccountMailContent::ResetPassword { token, expires } => {
-                (Kind::ResetPassword, with_token(links.reset(&token), token, expires))
+                (Kind::ResetPassword, with_token(links.reset(language, &token), token, expires))
             }
             AccountMailContent::AddressChanged => (Kind::AddressChanged, AccountVariables::without_token()),
             AccountMailContent::PasswordChanged { passkeys_removed } => {
@@ -230,7 +235,7 @@ impl Content {
             OrderMailSubject::Cancelled => Kind::OrderCancelled,
         };
         let (to, customer, language) = (mail.to.clone(), mail.customer, mail.language);
-        let link = mail.key.as_deref().map(|key| links.order(order, key));
+        let link = links.order(language, order, mail.key.as_deref());
         let shop = ShopVariables::new(mail.shop.clone(), links);
         let order = Some(OrderVariables::new(mail, link));
         Self { to, customer, kind, language, variables: Variables { shop, order, account: None } }
@@ -272,7 +277,7 @@ impl ShopVariables {
 }
 
 impl OrderVariables {
-    fn new(mail: OrderMail, link: Option<String>) -> Self {
+    fn new(mail: OrderMail, link: String) -> Self {
         let language = mail.language;
         let money = |amount: Money| money(language, amount);
         let row = |name, quantity, total: Money| LineVariables { name, quantity, total: Some(money(total)) };
@@ -460,7 +465,17 @@ mod tests {
     #[test]
     fn a_token_is_in_the_fragment_of_its_link() {
         let links = Links::new("https://shop.example.com/");
-        assert_eq!(links.verify("t"), "https://shop.example.com/verify#token=t");
+        assert_eq!(links.verify(Language::German, "t"), "https://shop.example.com/de/verify#token=t");
+    }
+
+    #[test]
+    fn the_link_to_an_order_has_the_key_of_a_guest() {
+        let links = Links::new("https://shop.example.com");
+        let order = OrderId::new();
+        for (key, query) in [(None, ""), (Some("k"), "?key=k")] {
+            let link = links.order(Language::English, order, key);
+            assert_eq!(link, format!("https://shop.example.com/en/order/{order}{query}"));
+        }
     }
 
     #[test]

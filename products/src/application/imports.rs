@@ -17,8 +17,8 @@ pub use crate::domain::import_records::FileFormat;
 use crate::domain::import_records::{End, Records};
 use crate::domain::import_row::{ImportEffect, ImportRow, KEY_MOVED};
 use crate::domain::product::Product;
+use crate::options::ImportLimits;
 use crate::repositories::Products;
-use crate::settings::ImportLimits;
 
 /// Most errors in a report. Further rejected rows are only counted.
 const MAX_ERRORS: usize = 100_000;

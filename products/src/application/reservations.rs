@@ -12,7 +12,7 @@ use souk_types::{ErrorKind, Result, Timestamp};
 
 use super::settlement::{restock_returned, settle, settle_or_defer};
 use crate::App;
-use crate::domain::hold::Claim;
+use crate::domain::hold::HoldRequest;
 use crate::domain::product::Product;
 use crate::domain::reservation::{Reservation, SoldLine};
 use crate::domain::reservation_log::Cause;
@@ -61,13 +61,13 @@ async fn place_hold(
     line: ReservationLine,
 ) -> Result<std::result::Result<(HeldLine, Timestamp), Shortage>> {
     let reservation = request.reservation;
-    let claim = Claim {
+    let hold_request = HoldRequest {
         order: request.order,
         quantity: line.quantity,
-        until: request.expires_at,
-        until_if_scarce: request.expires_at_if_scarce,
+        expires_at: request.expires_at,
+        expires_at_if_scarce: request.expires_at_if_scarce,
     };
-    let hold = move |product: &mut Product| Ok(product.hold(reservation, &claim));
+    let hold = move |product: &mut Product| Ok(product.hold(reservation, &hold_request));
     match app.products.update(line.product, hold).await {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let requested = line.quantity.get();

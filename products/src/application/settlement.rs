@@ -43,7 +43,7 @@ pub(crate) async fn settle_product(app: &App, product: &Product) -> Result<()> {
     try_join_all(decisions.iter().map(|decision| settle(app, decision, [product.id]))).await?;
     let now = Timestamp::now();
     let is_expired = |(id, hold): &(&ReservationId, &Hold)| {
-        hold.until <= now && !decisions.iter().any(|decision| decision.id == **id)
+        hold.expires_at <= now && !decisions.iter().any(|decision| decision.id == **id)
     };
     let expire = |(reservation, hold): (&ReservationId, &Hold)| {
         let line = ReservationLine { product: product.id, quantity: hold.quantity };

@@ -5,7 +5,7 @@ use souk_contract::products::ProductSnapshot;
 use souk_contract::shopping::OrderId;
 use souk_types::{Id, Quantity, Timestamp};
 
-/// Tells two holds of one reservation on one product apart. A decision names the hold that it is
+/// Distinguishes the holds of one reservation on one product. A decision names the hold that it is
 /// about.
 pub(crate) type HoldId = Id<Hold>;
 
@@ -15,7 +15,8 @@ pub(crate) struct Hold {
     pub(crate) order: OrderId,
     pub(crate) quantity: Quantity,
     /// When the pieces are available again, unless the reservation is decided before.
-    pub(crate) until: Timestamp,
+    #[serde(rename = "until")]
+    pub(crate) expires_at: Timestamp,
     /// The product as it was when it was held; `None` while it has not been edited since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) product: Option<Box<ProductSnapshot>>,
@@ -23,11 +24,11 @@ pub(crate) struct Hold {
 
 /// The request for a hold.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Claim {
+pub(crate) struct HoldRequest {
     pub(crate) order: OrderId,
     pub(crate) quantity: Quantity,
     /// When the hold expires while the product is plentiful.
-    pub(crate) until: Timestamp,
+    pub(crate) expires_at: Timestamp,
     /// When it expires while the product is scarce.
-    pub(crate) until_if_scarce: Timestamp,
+    pub(crate) expires_at_if_scarce: Timestamp,
 }

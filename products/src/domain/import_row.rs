@@ -85,7 +85,7 @@ mod tests {
 
     use super::*;
     use crate::domain::product::tests::tea;
-    use crate::domain::stock::tests::claim;
+    use crate::domain::stock::tests::hold_request;
 
     fn row(available: i64) -> ImportRow {
         ImportRow {
@@ -97,7 +97,7 @@ mod tests {
 
     fn sell(product: &mut Product, quantity: u64) {
         let reservation = ReservationId::new();
-        product.stock.hold(reservation, &claim(quantity)).unwrap();
+        product.stock.hold(reservation, &hold_request(quantity)).unwrap();
         let hold = product.stock.holds()[&reservation].id;
         product.stock.settle(reservation, Some(hold));
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use souk_contract::products::{CatalogueEntry, HeldLine, ProductId, ProductSnapshot, ReservationId, Shortage};
 use souk_types::{Error, KeyedRequest, Precondition, Result, Text, Timestamp, sort_key};
 
-use super::hold::Claim;
+use super::hold::HoldRequest;
 use super::product_details::ProductDetails;
 use super::product_edit::ProductPatch;
 use super::product_view::ProductView;
@@ -105,20 +105,20 @@ impl Product {
     pub(crate) fn hold(
         &mut self,
         reservation: ReservationId,
-        claim: &Claim,
+        request: &HoldRequest,
     ) -> std::result::Result<(HeldLine, Timestamp), Shortage> {
         let snapshot = self.snapshot().ok();
         if let Some(hold) = self.stock.holds().get(&reservation)
             && let Some(product) = hold.product.as_deref().cloned().or_else(|| snapshot.clone())
         {
-            return Ok((HeldLine { product, quantity: hold.quantity }, hold.until));
+            return Ok((HeldLine { product, quantity: hold.quantity }, hold.expires_at));
         }
-        let requested = claim.quantity.get();
+        let requested = request.quantity.get();
         let Some(product) = snapshot else {
             return Err(Shortage { product_id: self.id, name: None, requested, available: 0 });
         };
-        match self.stock.hold(reservation, claim) {
-            Ok(until) => Ok((HeldLine { product, quantity: claim.quantity }, until)),
+        match self.stock.hold(reservation, request) {
+            Ok(expires_at) => Ok((HeldLine { product, quantity: request.quantity }, expires_at)),
             Err(InsufficientStock { available }) => {
                 Err(Shortage { product_id: self.id, name: Some(product.name), requested, available })
             }
@@ -168,7 +168,7 @@ pub(crate) mod tests {
     use souk_types::input::from_json;
 
     use super::*;
-    use crate::domain::stock::tests::claim;
+    use crate::domain::stock::tests::hold_request;
 
     /// A listed product without stock.
     pub(crate) fn tea() -> Product {
@@ -191,18 +191,18 @@ pub(crate) mod tests {
     fn a_repeated_hold_gets_the_product_as_it_was() {
         let (mut product, reservation) = (tea(), ReservationId::new());
         product.stock.set_available(AvailableQuantity::try_from(7).unwrap());
-        let first = product.hold(reservation, &claim(2)).unwrap();
+        let first = product.hold(reservation, &hold_request(2)).unwrap();
         for dearer in [500, 600] {
             let price = json!({"price": {"amount": dearer, "currency": "EUR"}});
             product.patch(from_json(price).unwrap(), &Precondition::default()).unwrap();
-            assert_eq!(product.hold(reservation, &claim(2)).unwrap(), first);
+            assert_eq!(product.hold(reservation, &hold_request(2)).unwrap(), first);
         }
-        let other = product.hold(ReservationId::new(), &claim(2)).unwrap().0.product.price.amount();
+        let other = product.hold(ReservationId::new(), &hold_request(2)).unwrap().0.product.price.amount();
         assert_eq!((first.0.product.price.amount(), other), (499, 600));
         product.discontinue(&Precondition::default()).unwrap();
-        assert_eq!(product.hold(reservation, &claim(2)).unwrap(), first);
+        assert_eq!(product.hold(reservation, &hold_request(2)).unwrap(), first);
         let shortage = Shortage { product_id: product.id, name: None, requested: 1, available: 0 };
-        assert_eq!(product.hold(ReservationId::new(), &claim(1)), Err(shortage));
+        assert_eq!(product.hold(ReservationId::new(), &hold_request(1)), Err(shortage));
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! The decision on the stock of one order: its pieces are sold or released. No transaction covers
-//! the products of an order. While it is in checkout, each of its products has a hold. The decision
-//! is one document, inserted once, and the holds follow it. A hold that has expired is released by
-//! a decision as well. The states are in `reservation_state.rs`.
+//! The decision on the stock of one order, sold or released; undecided means that there is no
+//! document. No transaction covers the products of an order. While it is in checkout, each of its
+//! products has a hold. The decision is one document, inserted once, and the holds follow it. A
+//! hold that has expired is released by a decision as well. The states are in
+//! `reservation_state.rs`.
 
 use std::time::Duration;
 
@@ -131,7 +132,7 @@ impl Reservation {
         let mut returned = Vec::new();
         for line in lines {
             let own = self.lines.iter_mut().find(|own| own.product == line.product);
-            let pieces = own.map_or(0, |own| own.give_back(line.quantity));
+            let pieces = own.map_or(0, |own| own.mark_returned(line.quantity));
             if pieces > 0 {
                 returned.push(format!("{pieces} of {}", line.product));
             }
@@ -228,8 +229,8 @@ impl SoldLine {
         Self { product: line.product, quantity: line.quantity, hold, returned: 0, restocked: 0 }
     }
 
-    /// Returns at most `quantity` of the sold pieces, and their number.
-    fn give_back(&mut self, quantity: Quantity) -> u32 {
+    /// Marks at most `quantity` sold pieces as returned; returns their number.
+    fn mark_returned(&mut self, quantity: Quantity) -> u32 {
         let pieces = quantity.get().min(self.quantity.get() - self.returned);
         self.returned += pieces;
         pieces

@@ -1,19 +1,21 @@
 //! The rule for the length of a reservation: it is shorter while stock is scarce, so that unpaid
 //! orders cannot keep a product from the customers who pay.
 //!
-//! While at most [`PLENTIFUL`] percent of a product's unsold stock is reserved, this order
-//! included, a reservation has its full time. From [`SCARCE`] percent on it has the shortest, and
-//! in between the time falls in proportion. The scarcest product of an order decides.
+//! While at most [`FULL_TIME_UP_TO_PERCENT_RESERVED`] percent of a product's unsold stock is
+//! reserved, this order included, a reservation has its full time. From
+//! [`SHORTEST_TIME_FROM_PERCENT_RESERVED`] percent on it has the shortest, and in between the time
+//! falls in proportion. The scarcest product of an order decides.
 
 use souk_types::Timestamp;
 
-const PLENTIFUL: u32 = 10;
-const SCARCE: u32 = 50;
+const FULL_TIME_UP_TO_PERCENT_RESERVED: u32 = 10;
+const SHORTEST_TIME_FROM_PERCENT_RESERVED: u32 = 50;
 
 /// Returns when a reservation expires, from the reserved share of the scarcest product.
-pub(crate) fn expiry(until: Timestamp, until_if_scarce: Timestamp, reserved_percent: u32) -> Timestamp {
-    let scarcity = reserved_percent.clamp(PLENTIFUL, SCARCE) - PLENTIFUL;
-    until.before(until.since(until_if_scarce) * scarcity / (SCARCE - PLENTIFUL))
+pub(crate) fn expiry(expires_at: Timestamp, expires_at_if_scarce: Timestamp, reserved_percent: u32) -> Timestamp {
+    let (full, shortest) = (FULL_TIME_UP_TO_PERCENT_RESERVED, SHORTEST_TIME_FROM_PERCENT_RESERVED);
+    let scarcity = reserved_percent.clamp(full, shortest) - full;
+    expires_at.before(expires_at.since(expires_at_if_scarce) * scarcity / (shortest - full))
 }
 
 #[cfg(test)]

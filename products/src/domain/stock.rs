@@ -9,7 +9,7 @@ use souk_contract::products::{ProductSnapshot, ReservationId};
 use souk_types::mutant::Mutant;
 use souk_types::{EntityTag, Error, KeyedRequest, Precondition, Result, Timestamp};
 
-use super::hold::{Claim, Hold, HoldId};
+use super::hold::{Hold, HoldId, HoldRequest};
 use super::reservation_time::expiry;
 use super::stock_change::{AvailableQuantity, StockChange, StockDifference};
 
@@ -33,7 +33,7 @@ pub(crate) struct Stock {
     /// product yet.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     holds: BTreeMap<ReservationId, Hold>,
-    /// When the background job looks after the oldest hold.
+    /// When the background job checks the oldest hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     due: Option<Timestamp>,
     /// The latest additions that had an idempotency key, the oldest first.
@@ -97,19 +97,20 @@ impl Stock {
     pub(crate) fn hold(
         &mut self,
         reservation: ReservationId,
-        claim: &Claim,
+        request: &HoldRequest,
     ) -> std::result::Result<Timestamp, InsufficientStock> {
-        let Claim { order, quantity, until, until_if_scarce } = *claim;
+        let HoldRequest { order, quantity, expires_at, expires_at_if_scarce } = *request;
         match self.available.checked_sub(quantity.get()) {
             Some(rest) => self.available = rest,
             None if Mutant::NoStockGuard.is_active() => self.available = 0,
             None => return Err(InsufficientStock { available: self.available }),
         }
         let reserved = self.reserved() + u64::from(quantity.get());
-        let until = expiry(until, until_if_scarce, percent_of(reserved, reserved + u64::from(self.available)));
-        self.holds.insert(reservation, Hold { id: HoldId::new(), order, quantity, until, product: None });
+        let reserved_percent = percent_of(reserved, reserved + u64::from(self.available));
+        let expires_at = expiry(expires_at, expires_at_if_scarce, reserved_percent);
+        self.holds.insert(reservation, Hold { id: HoldId::new(), order, quantity, expires_at, product: None });
         self.count_change();
-        Ok(until)
+        Ok(expires_at)
     }
 
     /// Applies a decision to the hold of a reservation, if there is one: sells the hold that the

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use souk_contract::customer::CustomerId;
 use souk_contract::shopping::OrderId;
-use souk_types::{Email, EntityTag, Error, Page, Paging, Precondition, Result};
+use souk_types::{Email, EntityTag, Error, FieldError, Page, Paging, Precondition, Result};
 
 use crate::App;
 use crate::domain::discount::{Discount, DiscountId, DiscountRefusal, Limit, Terms, TermsPatch};
@@ -11,7 +11,7 @@ use crate::domain::discount_use::{CustomerKey, UsesKey};
 use crate::domain::order::Order;
 use crate::domain::owner::Owner;
 use crate::domain::quote::{Quote, QuoteDiscount};
-use crate::domain::shop::ShopDocuments;
+use crate::domain::shop::ShopConfig;
 
 /// Maximum number of discounts. Each process keeps all of them in memory.
 const MAX_DISCOUNTS: usize = 1_000;
@@ -65,21 +65,31 @@ async fn view(app: &App, discount: Discount) -> Result<DiscountView> {
     Ok(DiscountView::new(discount, used))
 }
 
-/// Errors: `code-used`; `too-many-discounts`.
+/// Errors: `code-taken`; `too-many-discounts`; `validation` for another currency than the shop's.
 pub(crate) async fn create(app: &App, terms: Terms) -> Result<DiscountView> {
+    require_currency(app, &terms).await?;
     if app.shop().await?.discounts.len() >= MAX_DISCOUNTS {
-        let detail = format!("A shop has at most {MAX_DISCOUNTS} discounts; delete one that is over.");
+        let detail = format!("A shop has at most {MAX_DISCOUNTS} discounts; delete an expired one.");
         return Err(Error::conflict("too-many-discounts", detail));
     }
-    let discount = app.shop.change(app.shop.store.insert_discount(Discount::new(terms))).await.map_err(code_used)?;
+    let discount = app.shop.change(app.shop.store.insert_discount(Discount::new(terms))).await.map_err(code_taken)?;
     view(app, discount).await
 }
 
-/// Errors: `code-used`; those of [`Discount::patch`].
+/// Errors: `code-taken`; `validation` for another currency than the shop's; those of
+/// [`Discount::patch`].
 pub(crate) async fn patch(app: &App, id: DiscountId, patch: TermsPatch, on: Precondition) -> Result<DiscountView> {
+    require_currency(app, &patch.apply(&app.shop.store.discount(id).await?.terms)?).await?;
     let change = |discount: Discount| discount.patch(&patch, &on).map(Some);
-    let changed = app.shop.change(app.shop.store.change_discount(id, change)).await.map_err(code_used)?;
+    let changed = app.shop.change(app.shop.store.change_discount(id, change)).await.map_err(code_taken)?;
     view(app, changed.ok_or_else(|| Error::internal("a changed discount was deleted"))?).await
+}
+
+async fn require_currency(app: &App, terms: &Terms) -> Result<()> {
+    let currency = app.shop().await?.settings.currency;
+    let problem = |field| FieldError::new(field, format!("must be in {}, the currency of the shop", currency.code()));
+    let problems: Vec<FieldError> = terms.in_other_currency(currency).map(problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(Error::invalid(problems)) }
 }
 
 /// Orders keep what the discount took off.
@@ -88,9 +98,12 @@ pub(crate) async fn delete(app: &App, id: DiscountId, on: Precondition) -> Resul
     app.shop.change(app.shop.store.change_discount(id, delete)).await.map(drop)
 }
 
-fn code_used(error: Error) -> Error {
+fn code_taken(error: Error) -> Error {
     if error.is_duplicate() {
-        return Error::conflict("code-used", "Another discount has this code, in lower or upper case; choose another.");
+        return Error::conflict(
+            "code-taken",
+            "Another discount has this code, in lower or upper case; choose another.",
+        );
     }
     error
 }
@@ -131,7 +144,7 @@ fn counters(
 
 /// Returns the counters of which an order takes a use: those that its quote names, and those that
 /// the discount has now. An admin may remove a limit, or the discount, while an order is under way.
-fn counters_of_quote(shop: &ShopDocuments, quote: &Quote, buyer: DiscountUser<'_>) -> Vec<Counter> {
+fn counters_of_quote(shop: &ShopConfig, quote: &Quote, buyer: DiscountUser<'_>) -> Vec<Counter> {
     let counters = |(id, quoted): (DiscountId, &QuoteDiscount)| {
         let terms = shop.discount(id).map(|discount| &discount.terms);
         let limit = |now: Option<Limit>, is_quoted: bool| now.or(is_quoted.then_some(Limit::LARGEST));
@@ -145,7 +158,7 @@ fn counters_of_quote(shop: &ShopDocuments, quote: &Quote, buyer: DiscountUser<'_
 /// Returns the discounts whose limit is reached, among those that `is_wanted`.
 pub(super) async fn exhausted(
     app: &App,
-    shop: &ShopDocuments,
+    shop: &ShopConfig,
     buyer: DiscountUser<'_>,
     is_wanted: impl Fn(&Discount) -> bool,
 ) -> Result<Vec<(DiscountId, DiscountRefusal)>> {
@@ -227,9 +240,9 @@ mod tests {
         Discount::new(serde_json::from_value(all).unwrap())
     }
 
-    fn shop(discounts: Vec<Discount>) -> ShopDocuments {
+    fn shop(discounts: Vec<Discount>) -> ShopConfig {
         let (settings, taxes) = (Settings::sample().unwrap(), TaxRates::sample().unwrap());
-        ShopDocuments { settings, taxes, shipping: Shipping::sample().unwrap(), discounts }
+        ShopConfig { settings, taxes, shipping: Shipping::sample().unwrap(), discounts }
     }
 
     /// An order finds the uses that it has claimed, whatever an admin has changed since.

@@ -34,7 +34,7 @@ pub(crate) async fn ship(
         }
         Ok(shipped == Shipped::Before)
     };
-    let (order, replayed) = app.store.orders.decide(id, ship).await?;
+    let (order, replayed) = app.store.orders.update_with_outcome(id, ship).await?;
     Ok(OrderChange { order: order.view_for_admin(), replayed })
 }
 
@@ -69,6 +69,6 @@ pub(crate) async fn add_note(
         }
         Ok(!is_new)
     };
-    let (order, replayed) = app.store.orders.decide(id, add).await?;
+    let (order, replayed) = app.store.orders.update_with_outcome(id, add).await?;
     Ok(OrderChange { order: order.view_for_admin(), replayed })
 }

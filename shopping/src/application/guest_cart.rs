@@ -20,7 +20,7 @@ pub(crate) struct NewGuestCart {
 /// Issues a guest token. The cart is stored when a product is added. Errors:
 /// `too-many-guest-carts`.
 pub(crate) async fn create(app: &App, network: Network) -> Result<NewGuestCart> {
-    app.rates.count_guest_cart(network)?;
+    app.rate_limits.count_guest_cart(network)?;
     Ok(NewGuestCart { token: app.guest_tokens.issue().await?, expires_in: LIFETIME.as_secs() })
 }
 

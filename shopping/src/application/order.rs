@@ -5,7 +5,7 @@ use souk_contract::shopping::{OrderId, TimelineKind};
 use souk_store::Events;
 use souk_types::{Error, Page, Paging, Result, Timestamp};
 
-use super::{account_orders, checkout, order_log};
+use super::{checkout, guest_orders, order_log};
 use crate::App;
 use crate::domain::order::{Actor, Order, OrderStatus, OrderView};
 
@@ -13,7 +13,7 @@ use crate::domain::order::{Actor, Order, OrderStatus, OrderView};
 /// has ordered as a guest since the address was verified.
 pub(crate) async fn list(app: &App, customer: CustomerId, paging: Paging) -> Result<Page<OrderView>> {
     if paging.after.is_none()
-        && let Err(error) = account_orders::take_over(app, customer).await
+        && let Err(error) = guest_orders::move_to_account(app, customer).await
     {
         tracing::warn!(%error, "orders of guests are not moved into their account; the next list tries again");
     }
@@ -78,7 +78,7 @@ pub(crate) async fn cancel_own(app: &App, access: &Access, id: OrderId) -> Resul
 pub(crate) async fn cancel_any(app: &App, admin: CustomerId, id: OrderId) -> Result<OrderView> {
     let order = get_any(app, id).await?;
     if order.status() == OrderStatus::PartiallyShipped {
-        checkout::read_refunds_if_paid(app, &order).await?;
+        checkout::sync_refunds_if_paid(app, &order).await?;
     }
     Ok(cancel(app, Actor::Admin(admin), id).await?.view())
 }
@@ -89,10 +89,7 @@ async fn cancel(app: &App, actor: Actor, id: OrderId) -> Result<Order> {
         let (now, before) = (Timestamp::now(), order.status());
         let is_new = match actor {
             Actor::Admin(admin) if before == OrderStatus::PartiallyShipped => order.cancel_rest(admin, now)?,
-            _ => {
-                order.cancel(actor, now)?;
-                order.status() != before
-            }
+            _ => order.cancel(actor, now)?,
         };
         if let Actor::Admin(admin) = actor
             && is_new
@@ -101,7 +98,7 @@ async fn cancel(app: &App, actor: Actor, id: OrderId) -> Result<Order> {
         }
         checkout::publish_changes(order, events)
     };
-    Ok(checkout::advance_or_leave(app, app.store.orders.update(id, cancel).await?).await)
+    Ok(checkout::advance_or_defer(app, app.store.orders.update(id, cancel).await?).await)
 }
 
 /// Deletes a refused order.

@@ -21,12 +21,12 @@ pub(crate) async fn capture(app: &App, id: OrderId) -> Result<OrderView> {
     let report = match report {
         Ok(report) => report,
         Err(error) => {
-            checkout::record_attempt(app, id, entry).await;
+            checkout::record_failed_attempt(app, id, entry).await;
             return Err(error);
         }
     };
     let order = checkout::apply_payment(app, id, report, entry).await?;
-    Ok(checkout::advance_or_leave(app, order).await.view())
+    Ok(checkout::advance_or_defer(app, order).await.view())
 }
 
 /// Handles a signed event of Stripe. An event about no order of this shop is ignored: an error
@@ -60,7 +60,7 @@ pub(crate) async fn handle_notification(app: &App, notification: PaymentNotifica
         Ok(change != Change::Nothing)
     };
     if let Some(order) = app.store.orders.update_if_known(id, apply).await? {
-        checkout::advance_or_leave(app, order).await;
+        checkout::advance_or_defer(app, order).await;
     } else {
         tracing::debug!(order = %id, "ignored a payment notification: repeated, or for an unknown order");
     }
@@ -69,7 +69,7 @@ pub(crate) async fn handle_notification(app: &App, notification: PaymentNotifica
 
 /// Delivers the due notifications of a demo payment. A real provider sends webhooks.
 pub(crate) async fn deliver_demo_notifications(app: &App, order: OrderId) -> Result<()> {
-    for notification in app.payments.demo_bank.notifications(order).await? {
+    for notification in app.payments.demo_bank.complete_and_notify(order).await? {
         handle_notification(app, notification).await?;
     }
     app.payments.demo_bank.mark_notified(order).await

@@ -11,7 +11,7 @@ use crate::domain::discount::{Discount, DiscountId, DiscountRefusal};
 use crate::domain::order::Order;
 use crate::domain::quote::{self, Item, Quote, QuoteInput, QuoteRequest};
 use crate::domain::settings::ReverseCharge;
-use crate::domain::shop::ShopDocuments;
+use crate::domain::shop::ShopConfig;
 use crate::domain::tax::VatCheck;
 
 /// Returns the price of the products in the cart that are for sale. Errors: those of [`of_items`]
@@ -25,7 +25,7 @@ pub(crate) async fn of_cart(app: &App, owner: CartOwner, network: Network, reque
 
 /// Counts a request that may look up a VAT number. Errors: `too-many-vat-numbers`.
 pub(crate) fn count_vat_number(app: &App, network: Network, request: &QuoteRequest) -> Result<()> {
-    if request.vat_number.is_some() { app.rates.count_vat_check(network) } else { Ok(()) }
+    if request.vat_number.is_some() { app.rate_limits.count_vat_check(network) } else { Ok(()) }
 }
 
 /// Returns the price of some products, for an account or a guest. Errors: those of
@@ -57,7 +57,7 @@ pub(crate) async fn of_order(app: &App, order: &Order, items: Vec<Item>) -> Resu
 
 async fn exhausted(
     app: &App,
-    shop: &ShopDocuments,
+    shop: &ShopConfig,
     buyer: DiscountUser<'_>,
     request: &QuoteRequest,
 ) -> Result<Vec<(DiscountId, DiscountRefusal)>> {

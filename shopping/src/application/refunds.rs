@@ -28,7 +28,7 @@ pub(crate) async fn refund(
     let order = order::get_any(app, id).await?;
     if order.refund_by_key(&key, &new)?.is_none() {
         order.require_refundable()?;
-        checkout::read_refunds_if_paid(app, &order).await?;
+        checkout::sync_refunds_if_paid(app, &order).await?;
     }
     let decide = move |order: &mut Order, _: &mut Events| {
         let decision = order.refund(&key, &new, admin, Timestamp::now())?;
@@ -37,8 +37,8 @@ pub(crate) async fn refund(
         }
         Ok(decision)
     };
-    let (order, decision) = app.store.orders.decide(id, decide).await?;
-    let order = checkout::advance_or_leave(app, order).await;
+    let (order, decision) = app.store.orders.update_with_outcome(id, decide).await?;
+    let order = checkout::advance_or_defer(app, order).await;
     let (refund, replayed) = match decision {
         RefundDecision::New(refund) => (refund, false),
         RefundDecision::Existing(refund) => (refund, true),
@@ -53,8 +53,8 @@ pub(crate) async fn retry(app: &App, id: OrderId) -> Result<OrderView> {
     let order = order::get_any(app, id).await?;
     if order.may_refund() {
         // A refund on the provider's dashboard may have returned the money.
-        checkout::read_refunds(app, &order).await?;
+        checkout::sync_refunds(app, &order).await?;
     }
     let order = app.store.orders.update(id, |order, _| order.retry_refunds(Timestamp::now())).await?;
-    Ok(checkout::advance_or_leave(app, order).await.view())
+    Ok(checkout::advance_or_defer(app, order).await.view())
 }

@@ -7,13 +7,13 @@ use souk_types::{Precondition, Result};
 use crate::App;
 use crate::domain::settings::Settings;
 use crate::domain::shipping::Shipping;
-use crate::domain::shop::ShopDocuments;
+use crate::domain::shop::ShopConfig;
 use crate::domain::tax_rates::TaxRates;
 use crate::repositories::shop::Versioned;
 
 impl App {
     /// Returns the documents of the shop, at most a second old.
-    pub(crate) async fn shop(&self) -> Result<Arc<ShopDocuments>> {
+    pub(crate) async fn shop(&self) -> Result<Arc<ShopConfig>> {
         self.shop.get().await
     }
 }

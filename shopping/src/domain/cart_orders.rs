@@ -92,8 +92,7 @@ impl CartOrders {
 
     /// Returns the time until fewer than `most` unpaid orders count; `None` when that is the case.
     pub(crate) fn unpaid_wait(&self, most: usize, now: Timestamp) -> Option<Duration> {
-        let counting = self.unpaid.iter().map(|unpaid| unpaid.at.after(UNPAID_WINDOW)).filter(|end| *end > now);
-        counting.rev().nth(most.saturating_sub(1)).map(|end| end.since(now))
+        unpaid_wait(self.unpaid.iter().map(|unpaid| unpaid.at), most, now)
     }
 
     /// Records a refused order, once. Returns the oldest one when there are too many, for deletion.
@@ -103,6 +102,14 @@ impl CartOrders {
         }
         (self.refused.len() > MAX_REFUSED).then(|| self.refused.remove(0))
     }
+}
+
+/// Returns the time until fewer than `most` of the orders that ended unpaid at these times count;
+/// `None` when that is the case.
+pub(crate) fn unpaid_wait(ended: impl Iterator<Item = Timestamp>, most: usize, now: Timestamp) -> Option<Duration> {
+    let mut counting: Vec<Timestamp> = ended.map(|at| at.after(UNPAID_WINDOW)).filter(|end| *end > now).collect();
+    counting.sort();
+    counting.iter().rev().nth(most.saturating_sub(1)).map(|end| end.since(now))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use souk_contract::products::{ProductId, ProductSnapshot};
 use souk_types::input::{Fields, Input, from_json};
-use souk_types::{EntityTag, Error, Id, Integer, Money, Precondition, Price, Result, Text, Timestamp};
+use souk_types::{Currency, EntityTag, Error, Id, Integer, Money, Precondition, Price, Result, Text, Timestamp};
 
 use super::quote::optional_object;
 use super::rounding::WHOLE_BP;
@@ -59,7 +59,7 @@ pub(crate) struct Terms {
 #[serde(rename_all = "snake_case", tag = "kind", content = "value")]
 pub(crate) enum Benefit {
     /// A part of the goods, in basis points.
-    Percent(Percentage),
+    Percent(BasisPoints),
     /// An amount, at most the price of the goods.
     Amount(Price),
     /// The price of shipping.
@@ -69,9 +69,9 @@ pub(crate) enum Benefit {
 /// A part in basis points, 1 to 10,000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Integer", into = "u32")]
-pub(crate) struct Percentage(u32);
+pub(crate) struct BasisPoints(u32);
 
-impl TryFrom<Integer> for Percentage {
+impl TryFrom<Integer> for BasisPoints {
     type Error = &'static str;
 
     fn try_from(number: Integer) -> Result<Self, Self::Error> {
@@ -82,8 +82,8 @@ impl TryFrom<Integer> for Percentage {
     }
 }
 
-impl From<Percentage> for u32 {
-    fn from(percentage: Percentage) -> Self {
+impl From<BasisPoints> for u32 {
+    fn from(percentage: BasisPoints) -> Self {
         percentage.0
     }
 }
@@ -128,6 +128,13 @@ impl Code {
     /// spaces.
     pub(crate) fn folded(&self) -> String {
         self.0.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
+    }
+}
+
+impl Code {
+    /// Whether a person can read it out and type it: it consists of letters, digits, `-` and `_`.
+    fn is_writable(&self) -> bool {
+        self.0.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
     }
 }
 
@@ -213,6 +220,19 @@ impl Discount {
 }
 
 impl Terms {
+    /// Returns the fields with money in another currency than the shop's.
+    pub(crate) fn in_other_currency(&self, currency: Currency) -> impl Iterator<Item = &'static str> {
+        let value = match self.benefit {
+            Benefit::Amount(price) => Some(price),
+            Benefit::Percent(_) | Benefit::FreeShipping => None,
+        };
+        let prices = [("value", value), ("minimum", self.minimum)];
+        prices
+            .into_iter()
+            .filter(move |(_, price)| price.is_some_and(|price| price.currency() != currency))
+            .map(|(field, _)| field)
+    }
+
     /// Whether it takes something off this product.
     pub(crate) fn covers(&self, product: &ProductSnapshot) -> bool {
         let names_none = self.products.is_empty() && self.categories.is_empty();
@@ -222,7 +242,7 @@ impl Terms {
     }
 
     /// Returns why it does not apply to goods of this total at `now`, if it does not.
-    pub(crate) fn obstacle(&self, total: Money, now: Timestamp) -> Option<DiscountRefusal> {
+    pub(crate) fn refusal_for(&self, total: Money, now: Timestamp) -> Option<DiscountRefusal> {
         let amount = match self.benefit {
             Benefit::Amount(price) => Some(price),
             Benefit::Percent(_) | Benefit::FreeShipping => None,
@@ -335,6 +355,9 @@ impl Input for Terms {
         let categories = fields.optional("categories").unwrap_or_default();
         let combines = fields.optional("combines").unwrap_or_default();
         let benefit = benefit?;
+        if code.as_ref().is_some_and(|code: &Code| !code.is_writable()) {
+            return fields.refuse("code", "must consist of letters, digits, - and _");
+        }
         let terms = Self { code, benefit, minimum, limit, per_customer, from, until, products, categories, combines };
         match terms.problem() {
             None => Some(terms),

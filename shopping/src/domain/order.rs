@@ -54,10 +54,10 @@ pub(crate) use self::transitions::{Actor, Hold, interrupted};
 pub(crate) use self::view::OrderView;
 use super::cart::{CartLine, OrderedLine};
 use super::cart_orders::CartClaim;
-use super::idempotency::CheckoutRequest;
+use super::checkout_request::CheckoutRequest;
 use super::owner::Owner;
 use super::payment::state::{Payment, PaymentWork};
-use super::payment::{Charge, PaymentDetails};
+use super::payment::{ChargeRequest, PaymentDetails};
 use super::quote::{Item, Quote, QuoteLine, QuoteTax};
 
 /// Lease on a checkout step. After it expires, the worker is presumed dead, because requests end
@@ -66,7 +66,7 @@ const STEP_LEASE: Duration = Duration::from_secs(10);
 const RETRY_BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), factor: 2, longest: Duration::from_secs(16) };
 /// Delays between two checks of a payment or refund at the provider, which may take days to process
 /// it. A notification normally arrives first.
-const LOOKUP_BACKOFF: Backoff = Backoff { first: Duration::from_secs(2), factor: 2, longest: Duration::from_hours(1) };
+const CHECK_BACKOFF: Backoff = Backoff { first: Duration::from_secs(2), factor: 2, longest: Duration::from_hours(1) };
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Order {
@@ -139,9 +139,9 @@ pub(crate) struct Order {
     events: Vec<OrderEvent>,
 }
 
-/// Work that failed in this run of the checkout. Other work goes first.
+/// Work that this run of the checkout has attempted. The next action is another one.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct PutOff {
+pub(crate) struct AttemptedWork {
     /// The work at the payment provider.
     pub(crate) money: bool,
     /// The return of the stock.
@@ -185,14 +185,14 @@ impl Order {
     }
 
     /// Returns the next action, except those for work that is put off.
-    pub(crate) fn next_action(&self, trigger: Trigger, put_off: PutOff, now: Timestamp) -> NextAction {
+    pub(crate) fn next_action(&self, trigger: Trigger, attempted: AttemptedWork, now: Timestamp) -> NextAction {
         let situation = Situation {
             status: self.status,
             payment: self.payment_status(),
             expired: self.reserved_until <= now,
             client_pays: self.payment_details.client_pays(),
-            owes_stock: self.owes_any_stock() && !put_off.stock,
-            money: if put_off.money { PaymentWork::None } else { self.payment_work() },
+            owes_stock: self.owes_any_stock() && !attempted.stock,
+            money: if attempted.money { PaymentWork::None } else { self.payment_work() },
         };
         next_action(situation, trigger)
     }
@@ -330,13 +330,13 @@ impl Order {
         self.history.iter().any(|change| change.status == OrderStatus::Confirmed)
     }
 
-    pub(crate) fn charge(&self) -> Charge {
+    pub(crate) fn charge(&self) -> ChargeRequest {
         self.charge_of(self.quote.total, self.reserved_until)
     }
 
     /// Returns the charge of a quote whose products are reserved until `reserved_until`.
-    pub(crate) fn charge_of(&self, amount: Money, reserved_until: Timestamp) -> Charge {
-        Charge { order: self.id, amount, details: self.payment_details.clone(), reserved_until }
+    pub(crate) fn charge_of(&self, amount: Money, reserved_until: Timestamp) -> ChargeRequest {
+        ChargeRequest { order: self.id, amount, details: self.payment_details.clone(), reserved_until }
     }
 
     pub(crate) fn log(&mut self, entry: LogEntry) {

@@ -70,7 +70,7 @@ impl Input for PaymentDetails {
     }
 }
 
-/// A payment provider.
+/// How an order is paid. Each method has one provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PaymentMethod {
@@ -198,7 +198,7 @@ impl From<ReturnUrl> for String {
 
 /// The request to a provider to make the payment of an order.
 #[derive(Debug, Clone)]
-pub(crate) struct Charge {
+pub(crate) struct ChargeRequest {
     /// The idempotency key: a provider makes one payment for each order.
     pub(crate) order: OrderId,
     pub(crate) amount: Money,

@@ -5,7 +5,7 @@ use souk_types::{Address, Country, Currency, Email, Money, Text};
 
 use super::payment::PaymentMethod;
 use super::shipping::DeliveryDays;
-use super::shop::ShopDocuments;
+use super::shop::ShopConfig;
 use super::vat_number::VatNumber;
 
 /// The public part of the documents of the shop.
@@ -37,7 +37,7 @@ struct PublicMethod {
 
 impl PublicShop {
     /// Returns the public part of the documents of a shop with these payment methods.
-    pub(crate) fn new(shop: &ShopDocuments, payment_methods: &[PaymentMethod]) -> Self {
+    pub(crate) fn new(shop: &ShopConfig, payment_methods: &[PaymentMethod]) -> Self {
         let settings = shop.settings.clone();
         let methods = shop.shipping.methods(&settings.home()).iter();
         let shipping = methods.map(|method| PublicMethod {
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn a_shop_publishes_its_contact_data_and_its_shipping() {
         let shop =
-            serde_json::to_value(PublicShop::new(&ShopDocuments::sample().unwrap(), &[PaymentMethod::Demo])).unwrap();
+            serde_json::to_value(PublicShop::new(&ShopConfig::sample().unwrap(), &[PaymentMethod::Demo])).unwrap();
         let mut fields: Vec<&str> = shop.as_object().unwrap().keys().map(String::as_str).collect();
         fields.sort_unstable();
         let documented = [

@@ -15,7 +15,7 @@ use souk_types::{Country, Currency, Money, Quantity, Result, Timestamp};
 pub(crate) use self::request::{MethodId, QuoteRequest, optional_object};
 use super::discount::{DiscountId, DiscountRefusal};
 use super::shipping::DeliveryDays;
-use super::shop::ShopDocuments;
+use super::shop::ShopConfig;
 use super::tax::{Scheme, VatCheck};
 
 /// A quantity of one product, at the price of its snapshot.
@@ -42,7 +42,7 @@ pub(crate) struct QuoteInput {
 ///
 /// Errors: `currency-mixed` when a product is priced in another currency than the shop's;
 /// `tax-rate-missing` when the shop has no rate for the place of taxation; `total-too-large`.
-pub(crate) fn quote(input: &QuoteInput, shop: &ShopDocuments, now: Timestamp) -> Result<Quote> {
+pub(crate) fn quote(input: &QuoteInput, shop: &ShopConfig, now: Timestamp) -> Result<Quote> {
     compute::quote(input, shop, now)
 }
 

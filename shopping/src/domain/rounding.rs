@@ -1,5 +1,6 @@
-//! All rounding of money. An amount is rounded half up, once for each line of a quote and for each
-//! tax rate of its shipping; sums are never rounded. All amounts are multiples of the smallest sum
+//! Rounding of prices, discounts and taxes: half up, once for each line of a quote and for each tax
+//! rate of its shipping; sums are never rounded. The tax in a refund has a rule of its own
+//! (`order/refund_shares.rs`). All amounts are multiples of the smallest sum
 //! that the currency can be paid in.
 
 use souk_types::Currency;

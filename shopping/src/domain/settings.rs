@@ -6,7 +6,7 @@ use souk_contract::shopping::Shop;
 use souk_types::input::{Fields, Input};
 use souk_types::{Address, Country, Currency, Email, Error, Integer, Result, Text};
 
-use super::place::Place;
+use super::location::Location;
 use super::quote::optional_object;
 use super::vat_number::VatNumber;
 
@@ -120,10 +120,10 @@ impl Settings {
     }
 
     /// Returns the place of the business: its address, if that is in the home country.
-    pub(crate) fn home(&self) -> Place {
+    pub(crate) fn home(&self) -> Location {
         match &self.address {
             Some(address) if *address.country() == self.home_country => address.into(),
-            _ => Place::country(self.home_country.clone()),
+            _ => Location::country(self.home_country.clone()),
         }
     }
 

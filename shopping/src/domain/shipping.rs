@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use souk_types::{Country, Error, Money, Result, Text};
 
 pub(crate) use self::method::{DeliveryDays, Method, Parcel};
-use super::place::{Place, PostalCodes};
+use super::location::{Location, PostalCodes};
 use super::quote::MethodId;
 
 const MAX_ZONES: usize = 100;
@@ -49,17 +49,17 @@ impl Shipping {
 
     /// Returns the methods that ship to a place, with their prices in the currency of the shop.
     /// Methods priced in another currency are left out.
-    pub(crate) fn options(&self, place: &Place, parcel: Parcel) -> Vec<(&Method, Money)> {
+    pub(crate) fn options(&self, place: &Location, parcel: Parcel) -> Vec<(&Method, Money)> {
         self.methods(place).iter().filter_map(|method| Some((method, method.price(parcel)?))).collect()
     }
 
     /// Returns a method of the zone of a place.
-    pub(crate) fn method(&self, place: &Place, id: &MethodId) -> Option<&Method> {
+    pub(crate) fn method(&self, place: &Location, id: &MethodId) -> Option<&Method> {
         self.zone(place)?.methods.iter().find(|method| method.id == *id)
     }
 
     /// Returns the methods that ship to a place, whatever is shipped.
-    pub(crate) fn methods(&self, place: &Place) -> &[Method] {
+    pub(crate) fn methods(&self, place: &Location) -> &[Method] {
         self.zone(place).map_or(&[][..], |zone| &zone.methods)
     }
 
@@ -75,7 +75,7 @@ impl Shipping {
         self.zones.iter().flat_map(|zone| &zone.methods).any(|method| method.id == *id)
     }
 
-    fn zone(&self, place: &Place) -> Option<&Zone> {
+    fn zone(&self, place: &Location) -> Option<&Zone> {
         self.zones.iter().find(|zone| zone.contains(place))
     }
 }
@@ -91,7 +91,7 @@ impl Zone {
         Ok(())
     }
 
-    fn contains(&self, place: &Place) -> bool {
+    fn contains(&self, place: &Location) -> bool {
         (self.countries.is_empty() || self.countries.contains(&place.country))
             && (self.regions.is_empty() || self.regions.iter().any(|region| place.is_in_region(region)))
             && (self.postal_codes.is_empty() || self.postal_codes.iter().any(|codes| codes.contains(place)))
@@ -200,7 +200,7 @@ mod tests {
             (("FR", None, "75001"), 500, 999, vec![("world", 1900)]),
         ] {
             let (country, region, code) = place;
-            let to = Place {
+            let to = Location {
                 country: Country::try_from(country.to_owned()).unwrap(),
                 region: region.map(ToOwned::to_owned),
                 postal_code: Some(code.to_owned()),

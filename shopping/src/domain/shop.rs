@@ -9,7 +9,7 @@ use super::tax_rates::TaxRates;
 
 /// The documents of the shop, as they were at one moment.
 #[derive(Debug, Clone)]
-pub(crate) struct ShopDocuments {
+pub(crate) struct ShopConfig {
     pub(crate) settings: Settings,
     pub(crate) taxes: TaxRates,
     pub(crate) shipping: Shipping,
@@ -17,7 +17,7 @@ pub(crate) struct ShopDocuments {
     pub(crate) discounts: Vec<Discount>,
 }
 
-impl ShopDocuments {
+impl ShopConfig {
     /// Returns the documents of a shop that has not been set up.
     pub(crate) fn sample() -> Result<Self> {
         let (settings, taxes, shipping) = (Settings::sample()?, TaxRates::sample()?, Shipping::sample()?);

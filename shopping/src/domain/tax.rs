@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use souk_types::Country;
 
-use super::place::Place;
+use super::location::Location;
 use super::settings::{ReverseCharge, Settings};
 pub(crate) use super::vat_number::VatNumber;
 
@@ -74,7 +74,7 @@ const NORTHERN_IRELAND: [&str; 1] = ["BT"];
 
 impl Area {
     /// Returns the area of a place; for services, Northern Ireland is outside the EU.
-    fn of(place: &Place, has_goods: bool) -> Self {
+    fn of(place: &Location, has_goods: bool) -> Self {
         let country = place.country.as_str();
         let is_outside = OUTSIDE_EU.iter().any(|(of, codes)| *of == country && place.has_postal_prefix(codes));
         if is_outside {
@@ -109,7 +109,7 @@ impl Area {
 /// The place whose rates apply, and the rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Taxation {
-    pub(crate) place: Place,
+    pub(crate) place: Location,
     pub(crate) scheme: Scheme,
 }
 
@@ -117,7 +117,7 @@ pub(crate) struct Taxation {
 /// may be relied on.
 pub(crate) fn taxation(
     settings: &Settings,
-    destination: &Place,
+    destination: &Location,
     has_goods: bool,
     vat: Option<(&VatNumber, VatCheck)>,
 ) -> Taxation {
@@ -146,10 +146,10 @@ pub(crate) fn taxation(
     }
 }
 
-fn treated_as(place: &Place) -> Place {
+fn treated_as(place: &Location) -> Location {
     let other = TREATED_AS.iter().find(|(code, _)| *code == place.country.as_str());
     let country = other.and_then(|(_, country)| Country::try_from((*country).to_owned()).ok());
-    country.map_or_else(|| place.clone(), |country| Place { country, ..place.clone() })
+    country.map_or_else(|| place.clone(), |country| Location { country, ..place.clone() })
 }
 
 #[cfg(test)]
@@ -177,10 +177,10 @@ mod tests {
         serde_json::from_value(settings).unwrap()
     }
 
-    fn place(text: &str) -> Place {
+    fn place(text: &str) -> Location {
         let (country, code) = text.split_once(' ').map_or((text, None), |(country, code)| (country, Some(code)));
         let country = Country::try_from(country.to_owned()).unwrap();
-        Place { postal_code: code.map(ToOwned::to_owned), ..Place::country(country) }
+        Location { postal_code: code.map(ToOwned::to_owned), ..Location::country(country) }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use souk_types::input::{Fields, Input};
 use souk_types::{Country, Error, Integer, Result, TaxClass, Text, Timestamp};
 
-use super::place::{Place, PostalCodes};
+use super::location::{Location, PostalCodes};
 use super::rounding::WHOLE_BP;
 
 /// Maximum number of rates, so that all fit into the body of a request.
@@ -67,7 +67,7 @@ impl From<Rate> for u32 {
 }
 
 impl TaxRate {
-    fn applies_to(&self, place: &Place, now: Timestamp) -> bool {
+    fn applies_to(&self, place: &Location, now: Timestamp) -> bool {
         self.is_in_force(now)
             && self.country == place.country
             && self.region.as_ref().is_none_or(|region| place.is_in_region(region))
@@ -112,7 +112,7 @@ impl TaxRates {
     /// Returns the rate in basis points. A class without a rate has the standard rate of the place;
     /// the class `zero` has 0. In a country with local rates only, such as the US, the rate of
     /// other places is 0: the shop collects no tax there. Errors: `tax-rate-missing`.
-    pub(crate) fn rate(&self, place: &Place, class: TaxClass, now: Timestamp) -> Result<u32> {
+    pub(crate) fn rate(&self, place: &Location, class: TaxClass, now: Timestamp) -> Result<u32> {
         if class == TaxClass::Zero {
             return Ok(0);
         }
@@ -202,8 +202,8 @@ mod tests {
         serde_json::from_value(json!(text)).unwrap()
     }
 
-    fn place(country: &str, region: Option<&str>, postal_code: Option<&str>) -> Place {
-        Place {
+    fn place(country: &str, region: Option<&str>, postal_code: Option<&str>) -> Location {
+        Location {
             country: Country::try_from(country.to_owned()).unwrap(),
             region: region.map(ToOwned::to_owned),
             postal_code: postal_code.map(ToOwned::to_owned),

@@ -4,7 +4,7 @@ use souk_store::index_words;
 use url::Url;
 
 /// How a carrier's page takes the tracking number.
-enum Place {
+enum NumberPosition {
     Query(&'static str),
     PathSegment,
     Fragment(&'static str),
@@ -12,15 +12,15 @@ enum Place {
 
 /// The first words of a carrier's name, its page, and the place of the number. As the carriers'
 /// sites have them, November 2026.
-const CARRIERS: [(&[&str], &str, Place); 8] = [
-    (&["dhl"], "https://www.dhl.com/global-en/home/tracking.html", Place::Query("tracking-id")),
-    (&["ups"], "https://www.ups.com/track", Place::Query("tracknum")),
-    (&["fedex"], "https://www.fedex.com/fedextrack/", Place::Query("trknbr")),
-    (&["usps"], "https://tools.usps.com/go/TrackConfirmAction", Place::Query("tLabels")),
-    (&["dpd"], "https://tracking.dpd.de/status/en_US/parcel", Place::PathSegment),
-    (&["gls"], "https://gls-group.eu/EU/en/parcel-tracking", Place::Query("match")),
-    (&["royal", "mail"], "https://www.royalmail.com/track-your-item", Place::Fragment("/tracking-results/")),
-    (&["postnl"], "https://jouw.postnl.nl/track-and-trace", Place::PathSegment),
+const CARRIERS: [(&[&str], &str, NumberPosition); 8] = [
+    (&["dhl"], "https://www.dhl.com/global-en/home/tracking.html", NumberPosition::Query("tracking-id")),
+    (&["ups"], "https://www.ups.com/track", NumberPosition::Query("tracknum")),
+    (&["fedex"], "https://www.fedex.com/fedextrack/", NumberPosition::Query("trknbr")),
+    (&["usps"], "https://tools.usps.com/go/TrackConfirmAction", NumberPosition::Query("tLabels")),
+    (&["dpd"], "https://tracking.dpd.de/status/en_US/parcel", NumberPosition::PathSegment),
+    (&["gls"], "https://gls-group.eu/EU/en/parcel-tracking", NumberPosition::Query("match")),
+    (&["royal", "mail"], "https://www.royalmail.com/track-your-item", NumberPosition::Fragment("/tracking-results/")),
+    (&["postnl"], "https://jouw.postnl.nl/track-and-trace", NumberPosition::PathSegment),
 ];
 
 /// Returns the page that shows the parcel; `None` for an unknown carrier. The case of the name does
@@ -32,13 +32,13 @@ pub(crate) fn url(carrier: &str, number: &str) -> Option<String> {
         .find(|(words, ..)| name.iter().map(String::as_str).take(words.len()).eq(words.iter().copied()))?;
     let mut url = Url::parse(page).ok()?;
     match place {
-        Place::Query(field) => {
+        NumberPosition::Query(field) => {
             url.query_pairs_mut().append_pair(field, number);
         }
-        Place::PathSegment => {
+        NumberPosition::PathSegment => {
             url.path_segments_mut().ok()?.push(number);
         }
-        Place::Fragment(start) => {
+        NumberPosition::Fragment(start) => {
             // A fragment is encoded like a path segment, so that the number cannot add another one.
             let mut encoded = Url::parse("https://localhost").ok()?;
             encoded.path_segments_mut().ok()?.push(number);

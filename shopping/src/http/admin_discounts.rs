@@ -1,7 +1,7 @@
 //! Routes of discounts, for admins.
 
 use rocket::response::status::{Created, NoContent};
-use rocket::serde::json::Json as Body;
+use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, delete, get, patch, post};
 use souk_http::auth::permission::ManageDiscounts;
 use souk_http::{IfMatch, Json, Param, Query, Result, Tagged};
@@ -12,8 +12,8 @@ use crate::App;
 use crate::application::discounts::{self, DiscountView};
 use crate::domain::discount::{DiscountId, Terms, TermsPatch};
 
-fn tagged(discount: DiscountView) -> Tagged<Body<DiscountView>> {
-    Tagged { tag: discount.tag(), response: Body(discount) }
+fn tagged(discount: DiscountView) -> Tagged<JsonResponse<DiscountView>> {
+    Tagged { tag: discount.tag(), response: JsonResponse(discount) }
 }
 
 #[get("/admin/discounts")]
@@ -21,8 +21,8 @@ pub(super) async fn list_discounts(
     app: &State<App>,
     _staff: Staff<ManageDiscounts>,
     paging: Query<Paging>,
-) -> Result<Body<Page<DiscountView>>> {
-    Ok(Body(discounts::list(app, paging.0).await?))
+) -> Result<JsonResponse<Page<DiscountView>>> {
+    Ok(JsonResponse(discounts::list(app, paging.0).await?))
 }
 
 #[post("/admin/discounts", data = "<body>")]
@@ -30,9 +30,9 @@ pub(super) async fn create_discount(
     app: &State<App>,
     _staff: Staff<ManageDiscounts>,
     body: Json<Terms>,
-) -> Result<Created<Body<DiscountView>>> {
+) -> Result<Created<JsonResponse<DiscountView>>> {
     let discount = discounts::create(app, body.0).await?;
-    Ok(Created::new(format!("/shopping/admin/discounts/{}", discount.id())).body(Body(discount)))
+    Ok(Created::new(format!("/shopping/admin/discounts/{}", discount.id())).body(JsonResponse(discount)))
 }
 
 #[get("/admin/discounts/<id>")]
@@ -40,7 +40,7 @@ pub(super) async fn get_discount(
     app: &State<App>,
     _staff: Staff<ManageDiscounts>,
     id: Param<DiscountId>,
-) -> Result<Tagged<Body<DiscountView>>> {
+) -> Result<Tagged<JsonResponse<DiscountView>>> {
     Ok(tagged(discounts::get(app, id.0).await?))
 }
 
@@ -51,7 +51,7 @@ pub(super) async fn patch_discount(
     id: Param<DiscountId>,
     on: IfMatch,
     body: Json<TermsPatch>,
-) -> Result<Tagged<Body<DiscountView>>> {
+) -> Result<Tagged<JsonResponse<DiscountView>>> {
     Ok(tagged(discounts::patch(app, id.0, body.0, on.0).await?))
 }
 

@@ -1,16 +1,16 @@
 //! Routes by which staff sees the sales, finds orders, cancels them and writes notes.
 
-use rocket::serde::json::Json as Body;
+use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, get, post};
 use souk_contract::shopping::OrderId;
 use souk_http::auth::permission::{AssistCustomers, MoveMoney, ViewOrders};
 use souk_http::{Json, NoInput, OptionalKey, Param, Query, Result};
 use souk_types::Page;
 
+use super::admin_fulfilment::{ChangedOrder, created};
 use super::auth::Staff;
-use super::fulfilment::{ChangedOrder, created};
 use crate::App;
-use crate::application::order_list::{self, OrderWithTimeline};
+use crate::application::admin_orders::{self, OrderWithTimeline};
 use crate::application::{fulfilment, order};
 use crate::domain::order::OrderView;
 use crate::domain::order::filters::OrderQuery;
@@ -23,13 +23,13 @@ pub(super) async fn list_all_orders(
     app: &State<App>,
     _staff: Staff<ViewOrders>,
     query: Query<OrderQuery>,
-) -> Result<Body<Page<OrderSummary>>> {
-    Ok(Body(order_list::list(app, query.0).await?))
+) -> Result<JsonResponse<Page<OrderSummary>>> {
+    Ok(JsonResponse(admin_orders::list(app, query.0).await?))
 }
 
 #[get("/admin/summary")]
-pub(super) async fn get_summary(app: &State<App>, _staff: Staff<ViewOrders>) -> Result<Body<SalesSummary>> {
-    Ok(Body(order_list::summary(app).await?))
+pub(super) async fn get_summary(app: &State<App>, _staff: Staff<ViewOrders>) -> Result<JsonResponse<SalesSummary>> {
+    Ok(JsonResponse(admin_orders::summary(app).await?))
 }
 
 #[get("/admin/orders/<id>")]
@@ -37,8 +37,8 @@ pub(super) async fn get_any_order(
     app: &State<App>,
     _staff: Staff<ViewOrders>,
     id: Param<OrderId>,
-) -> Result<Body<OrderWithTimeline>> {
-    Ok(Body(order_list::get(app, id.0).await?))
+) -> Result<JsonResponse<OrderWithTimeline>> {
+    Ok(JsonResponse(admin_orders::get(app, id.0).await?))
 }
 
 #[post("/admin/orders/<id>/cancel", data = "<_input>")]
@@ -47,8 +47,8 @@ pub(super) async fn cancel_order(
     staff: Staff<MoveMoney>,
     id: Param<OrderId>,
     _input: NoInput,
-) -> Result<Body<OrderView>> {
-    Ok(Body(order::cancel_any(app, staff.id(), id.0).await?))
+) -> Result<JsonResponse<OrderView>> {
+    Ok(JsonResponse(order::cancel_any(app, staff.id(), id.0).await?))
 }
 
 #[post("/admin/orders/<id>/notes", data = "<body>")]

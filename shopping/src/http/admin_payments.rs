@@ -1,7 +1,7 @@
 //! Routes by which staff moves the money of an order: capture and refund.
 
 use rocket::http::Status;
-use rocket::serde::json::Json as Body;
+use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, post};
 use souk_contract::shopping::OrderId;
 use souk_http::auth::permission::MoveMoney;
@@ -20,8 +20,8 @@ pub(super) async fn capture_payment(
     _staff: Staff<MoveMoney>,
     id: Param<OrderId>,
     _input: NoInput,
-) -> Result<Body<OrderView>> {
-    Ok(Body(payment::capture(app, id.0).await?))
+) -> Result<JsonResponse<OrderView>> {
+    Ok(JsonResponse(payment::capture(app, id.0).await?))
 }
 
 #[post("/admin/orders/<id>/refunds", data = "<body>")]
@@ -31,9 +31,9 @@ pub(super) async fn refund_order(
     id: Param<OrderId>,
     key: RequestKey,
     body: Json<NewRefund>,
-) -> Result<Replayable<(Status, Body<OrderRefundView>)>> {
+) -> Result<Replayable<(Status, JsonResponse<OrderRefundView>)>> {
     let Refunded { refund, replayed } = refunds::refund(app, staff.id(), id.0, key.0, body.0).await?;
-    Ok(Replayable { replayed, response: (Status::Created, Body(refund)) })
+    Ok(Replayable { replayed, response: (Status::Created, JsonResponse(refund)) })
 }
 
 #[post("/admin/orders/<id>/refunds/retry", data = "<_input>")]
@@ -42,6 +42,6 @@ pub(super) async fn retry_refunds(
     _staff: Staff<MoveMoney>,
     id: Param<OrderId>,
     _input: NoInput,
-) -> Result<Body<OrderView>> {
-    Ok(Body(refunds::retry(app, id.0).await?))
+) -> Result<JsonResponse<OrderView>> {
+    Ok(JsonResponse(refunds::retry(app, id.0).await?))
 }

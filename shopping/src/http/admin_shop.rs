@@ -1,6 +1,6 @@
 //! Routes of the documents of the shop, for admins: settings, tax rates, shipping.
 
-use rocket::serde::json::Json as Body;
+use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, get, put};
 use souk_http::auth::permission::ManageShop;
 use souk_http::{IfMatch, Json, Result, Tagged};
@@ -13,12 +13,15 @@ use crate::domain::shipping::Shipping;
 use crate::domain::tax_rates::TaxRates;
 use crate::repositories::shop::Versioned;
 
-fn tagged<T>(document: Versioned<T>) -> Tagged<Body<T>> {
-    Tagged { tag: document.tag(), response: Body(document.value) }
+fn tagged<T>(document: Versioned<T>) -> Tagged<JsonResponse<T>> {
+    Tagged { tag: document.tag(), response: JsonResponse(document.value) }
 }
 
 #[get("/admin/settings")]
-pub(super) async fn get_settings(app: &State<App>, _staff: Staff<ManageShop>) -> Result<Tagged<Body<Settings>>> {
+pub(super) async fn get_settings(
+    app: &State<App>,
+    _staff: Staff<ManageShop>,
+) -> Result<Tagged<JsonResponse<Settings>>> {
     Ok(tagged(shop::settings(app).await?))
 }
 
@@ -28,12 +31,12 @@ pub(super) async fn put_settings(
     _staff: Staff<ManageShop>,
     on: IfMatch,
     body: Json<Settings>,
-) -> Result<Tagged<Body<Settings>>> {
+) -> Result<Tagged<JsonResponse<Settings>>> {
     Ok(tagged(shop::put_settings(app, body.0, on.0).await?))
 }
 
 #[get("/admin/taxes")]
-pub(super) async fn get_taxes(app: &State<App>, _staff: Staff<ManageShop>) -> Result<Tagged<Body<TaxRates>>> {
+pub(super) async fn get_taxes(app: &State<App>, _staff: Staff<ManageShop>) -> Result<Tagged<JsonResponse<TaxRates>>> {
     Ok(tagged(shop::taxes(app).await?))
 }
 
@@ -43,12 +46,15 @@ pub(super) async fn put_taxes(
     _staff: Staff<ManageShop>,
     on: IfMatch,
     body: Json<TaxRates>,
-) -> Result<Tagged<Body<TaxRates>>> {
+) -> Result<Tagged<JsonResponse<TaxRates>>> {
     Ok(tagged(shop::put_taxes(app, body.0, on.0).await?))
 }
 
 #[get("/admin/shipping")]
-pub(super) async fn get_shipping(app: &State<App>, _staff: Staff<ManageShop>) -> Result<Tagged<Body<Shipping>>> {
+pub(super) async fn get_shipping(
+    app: &State<App>,
+    _staff: Staff<ManageShop>,
+) -> Result<Tagged<JsonResponse<Shipping>>> {
     Ok(tagged(shop::shipping(app).await?))
 }
 
@@ -58,6 +64,6 @@ pub(super) async fn put_shipping(
     _staff: Staff<ManageShop>,
     on: IfMatch,
     body: Json<Shipping>,
-) -> Result<Tagged<Body<Shipping>>> {
+) -> Result<Tagged<JsonResponse<Shipping>>> {
     Ok(tagged(shop::put_shipping(app, body.0, on.0).await?))
 }

@@ -1,7 +1,7 @@
 //! Routes of carts, for customers and guests.
 
 use rocket::response::status::NoContent;
-use rocket::serde::json::Json as Body;
+use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, delete, get, post, put};
 use souk_contract::products::ProductId;
 use souk_http::{Json, Param, Result};
@@ -13,8 +13,8 @@ use crate::application::cart::{self, CartOwner};
 use crate::domain::cart::CartView;
 
 #[get("/cart")]
-pub(super) async fn get_cart(app: &State<App>, owner: CartOwner) -> Result<Body<CartView>> {
-    Ok(Body(cart::get(app, owner).await?))
+pub(super) async fn get_cart(app: &State<App>, owner: CartOwner) -> Result<JsonResponse<CartView>> {
+    Ok(JsonResponse(cart::get(app, owner).await?))
 }
 
 pub(super) struct AddToCart {
@@ -30,8 +30,12 @@ impl Input for AddToCart {
 }
 
 #[post("/cart", data = "<body>")]
-pub(super) async fn add_to_cart(app: &State<App>, owner: CartOwner, body: Json<AddToCart>) -> Result<Body<CartView>> {
-    Ok(Body(cart::add(app, owner, body.0.product, body.0.quantity).await?))
+pub(super) async fn add_to_cart(
+    app: &State<App>,
+    owner: CartOwner,
+    body: Json<AddToCart>,
+) -> Result<JsonResponse<CartView>> {
+    Ok(JsonResponse(cart::add(app, owner, body.0.product, body.0.quantity).await?))
 }
 
 pub(super) struct SetQuantity(Quantity);
@@ -48,8 +52,8 @@ pub(super) async fn set_quantity(
     owner: CartOwner,
     product_id: Param<ProductId>,
     body: Json<SetQuantity>,
-) -> Result<Body<CartView>> {
-    Ok(Body(cart::set(app, owner, product_id.0, body.0.0).await?))
+) -> Result<JsonResponse<CartView>> {
+    Ok(JsonResponse(cart::set(app, owner, product_id.0, body.0.0).await?))
 }
 
 #[delete("/cart/<product_id>")]

@@ -1,7 +1,7 @@
 //! The route of countries and regions, for forms of addresses.
 
 use rocket::get;
-use rocket::serde::json::Json as Body;
+use rocket::serde::json::Json as JsonResponse;
 use serde::Serialize;
 use souk_http::Public;
 use souk_types::{Country, Page, sort_key};
@@ -40,8 +40,8 @@ impl From<&Country> for CountryView {
 }
 
 #[get("/countries")]
-pub(super) fn list_countries() -> Public<Body<Page<CountryView>>> {
+pub(super) fn list_countries() -> Public<JsonResponse<Page<CountryView>>> {
     let mut countries: Vec<Country> = Country::all().collect();
     countries.sort_by_cached_key(|country| sort_key(country.name()));
-    Public(Body(Page::single(countries.iter().map(CountryView::from).collect())))
+    Public(JsonResponse(Page::single(countries.iter().map(CountryView::from).collect())))
 }

@@ -1,7 +1,7 @@
 //! Routes of guest carts.
 
 use rocket::http::Status;
-use rocket::serde::json::Json as Body;
+use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, post};
 use souk_http::{ClientNetwork, Json, NoInput, Result};
 use souk_types::input::{Fields, Input};
@@ -15,8 +15,8 @@ pub(super) async fn create_guest_cart(
     app: &State<App>,
     client: ClientNetwork,
     _input: NoInput,
-) -> Result<(Status, Body<NewGuestCart>)> {
-    Ok((Status::Created, Body(guest_cart::create(app, client.0).await?)))
+) -> Result<(Status, JsonResponse<NewGuestCart>)> {
+    Ok((Status::Created, JsonResponse(guest_cart::create(app, client.0).await?)))
 }
 
 pub(super) struct MergeCart {
@@ -34,6 +34,6 @@ pub(super) async fn merge_cart(
     app: &State<App>,
     customer: CustomerAuth,
     body: Json<MergeCart>,
-) -> Result<Body<MergedCart>> {
-    Ok(Body(guest_cart::merge(app, customer.id(), &body.0.guest).await?))
+) -> Result<JsonResponse<MergedCart>> {
+    Ok(JsonResponse(guest_cart::merge(app, customer.id(), &body.0.guest).await?))
 }

@@ -4,7 +4,7 @@ use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::response::status::Created;
 use rocket::response::{self, Responder};
-use rocket::serde::json::Json as Body;
+use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, get, post};
 use souk_contract::customer::AddressId;
 use souk_contract::shopping::OrderId;
@@ -18,14 +18,14 @@ use crate::App;
 use crate::application::checkout::{self, Client, Placed};
 use crate::application::order::{self, Access};
 use crate::application::timeline::{self, Timeline};
-use crate::domain::idempotency::CheckoutRequest;
+use crate::domain::checkout_request::CheckoutRequest;
 use crate::domain::order::OrderView;
 use crate::domain::order::buyer::CustomerNote;
 use crate::domain::payment::PaymentDetails;
 use crate::domain::quote::{QuoteRequest, optional_object};
 
 pub(super) struct PlaceOrder {
-    terms: QuoteRequest,
+    quote_request: QuoteRequest,
     shipping_address_id: Option<AddressId>,
     note: Option<CustomerNote>,
     /// Without it, the shop's default method is used.
@@ -40,8 +40,8 @@ impl Input for PlaceOrder {
         }
         let (shipping_address_id, note) = (fields.optional("shipping_address_id"), fields.optional("note"));
         let (payment, expected_total) = (fields.optional_object("payment"), optional_object(fields, "expected_total"));
-        let terms = QuoteRequest::read(fields)?;
-        Some(Self { terms, shipping_address_id, note, payment, expected_total })
+        let quote_request = QuoteRequest::read(fields)?;
+        Some(Self { quote_request, shipping_address_id, note, payment, expected_total })
     }
 }
 
@@ -79,7 +79,7 @@ impl<'r> Responder<'r, 'static> for PlacedResponse {
         let created = |order: OrderView| {
             let status = if order.is_in_checkout() { Status::Accepted } else { Status::Created };
             let location = order.link().map_or_else(|| format!("/shopping/order/{}", order.id()), str::to_owned);
-            (status, Created::new(location).body(Body(order)))
+            (status, Created::new(location).body(JsonResponse(order)))
         };
         self.0.map(created).respond_to(request)
     }
@@ -92,9 +92,9 @@ pub(super) async fn place_order(
     key: RequestKey,
     body: Json<PlaceOrder>,
 ) -> Result<Replayable<PlacedResponse>> {
-    let PlaceOrder { terms, shipping_address_id, note, payment, expected_total } = body.0;
+    let PlaceOrder { quote_request, shipping_address_id, note, payment, expected_total } = body.0;
     let payment = app.payments.choose(payment)?;
-    let request = CheckoutRequest { terms, shipping_address_id, note, payment, expected_total };
+    let request = CheckoutRequest { quote_request, shipping_address_id, note, payment, expected_total };
     let Placed { outcome, replayed } = Box::pin(checkout::place(app, client, key.0, request)).await?;
     Ok(Replayable { replayed, response: PlacedResponse(outcome.map_err(Problem)) })
 }
@@ -104,13 +104,13 @@ pub(super) async fn list_orders(
     app: &State<App>,
     customer: CustomerAuth,
     paging: Query<Paging>,
-) -> Result<Body<Page<OrderView>>> {
-    Ok(Body(order::list(app, customer.id(), paging.0).await?))
+) -> Result<JsonResponse<Page<OrderView>>> {
+    Ok(JsonResponse(order::list(app, customer.id(), paging.0).await?))
 }
 
 #[get("/order/<id>")]
-pub(super) async fn get_order(app: &State<App>, access: Access, id: Param<OrderId>) -> Result<Body<OrderView>> {
-    Ok(Body(order::get(app, &access, id.0).await?))
+pub(super) async fn get_order(app: &State<App>, access: Access, id: Param<OrderId>) -> Result<JsonResponse<OrderView>> {
+    Ok(JsonResponse(order::get(app, &access, id.0).await?))
 }
 
 #[post("/order/<id>/cancel", data = "<_input>")]
@@ -119,8 +119,8 @@ pub(super) async fn cancel_order(
     access: Access,
     id: Param<OrderId>,
     _input: NoInput,
-) -> Result<Body<OrderView>> {
-    Ok(Body(order::cancel_own(app, &access, id.0).await?))
+) -> Result<JsonResponse<OrderView>> {
+    Ok(JsonResponse(order::cancel_own(app, &access, id.0).await?))
 }
 
 #[get("/order/<id>/timeline")]
@@ -128,6 +128,6 @@ pub(super) async fn get_timeline(
     app: &State<App>,
     _staff: Staff<ViewOrders>,
     id: Param<OrderId>,
-) -> Result<Body<Timeline>> {
-    Ok(Body(timeline::get(app, id.0).await?))
+) -> Result<JsonResponse<Timeline>> {
+    Ok(JsonResponse(timeline::get(app, id.0).await?))
 }

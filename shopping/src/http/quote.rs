@@ -1,6 +1,6 @@
 //! The route of quotes.
 
-use rocket::serde::json::Json as Body;
+use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, post};
 use souk_http::{ClientNetwork, Json, Result};
 
@@ -15,6 +15,6 @@ pub(super) async fn get_quote(
     owner: CartOwner,
     client: ClientNetwork,
     body: Json<QuoteRequest>,
-) -> Result<Body<Quote>> {
-    Ok(Body(quote::of_cart(app, owner, client.0, body.0).await?))
+) -> Result<JsonResponse<Quote>> {
+    Ok(JsonResponse(quote::of_cart(app, owner, client.0, body.0).await?))
 }

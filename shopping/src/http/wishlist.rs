@@ -1,7 +1,7 @@
 //! Routes of wishlists.
 
 use rocket::response::status::NoContent;
-use rocket::serde::json::Json as Body;
+use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, delete, get, post};
 use souk_contract::products::ProductId;
 use souk_http::{Json, Param, Result};
@@ -13,8 +13,8 @@ use crate::application::wishlist;
 use crate::domain::wishlist::WishlistView;
 
 #[get("/wishlist")]
-pub(super) async fn get_wishlist(app: &State<App>, customer: CustomerAuth) -> Result<Body<WishlistView>> {
-    Ok(Body(wishlist::get(app, customer.id()).await?))
+pub(super) async fn get_wishlist(app: &State<App>, customer: CustomerAuth) -> Result<JsonResponse<WishlistView>> {
+    Ok(JsonResponse(wishlist::get(app, customer.id()).await?))
 }
 
 pub(super) struct AddToWishlist(ProductId);
@@ -30,8 +30,8 @@ pub(super) async fn add_to_wishlist(
     app: &State<App>,
     customer: CustomerAuth,
     body: Json<AddToWishlist>,
-) -> Result<Body<WishlistView>> {
-    Ok(Body(wishlist::add(app, customer.id(), body.0.0).await?))
+) -> Result<JsonResponse<WishlistView>> {
+    Ok(JsonResponse(wishlist::add(app, customer.id(), body.0.0).await?))
 }
 
 #[delete("/wishlist/<product_id>")]

@@ -11,11 +11,11 @@ use souk_types::{Error, ErrorKind, Money, Result, Timestamp};
 
 use super::{PaymentProvider, refused};
 use crate::domain::payment::report::{
-    PaymentNotification, PaymentRefundId, PaymentReport, PaymentUpdate, ProviderStatus, RefundReport, RefundRequest,
-    RefundStatus,
+    PaymentNotification, PaymentRefundId, PaymentReport, PaymentUpdate, ProviderPaymentStatus, RefundReport,
+    RefundRequest, RefundStatus,
 };
 use crate::domain::payment::state::Payment;
-use crate::domain::payment::{Charge, DemoToken, PaymentDetails, PaymentMethod};
+use crate::domain::payment::{ChargeRequest, DemoToken, PaymentDetails, PaymentMethod};
 
 /// Delay between a change and its notification, for `demo_twice` and pending refunds.
 const NOTIFICATION_DELAY: Duration = Duration::from_millis(500);
@@ -30,7 +30,7 @@ pub struct DemoPayment {
     /// The amount.
     pub amount: Money,
     /// The state.
-    pub status: ProviderStatus,
+    pub status: ProviderPaymentStatus,
     /// The sum of all captures.
     pub captured: Money,
     /// The number of captures. More than one is an error, which the audit reports.
@@ -61,7 +61,7 @@ impl Document for DemoPayment {
 impl DemoPayment {
     fn new(order: OrderId, amount: Money, token: DemoToken, reserved_until: Timestamp) -> Self {
         let captured = Money::zero(amount.currency());
-        let (status, refunds) = (ProviderStatus::Open, Vec::new());
+        let (status, refunds) = (ProviderPaymentStatus::Open, Vec::new());
         Self { order, amount, status, captured, captures: 0, refunds, token, reserved_until, due: None }
     }
 
@@ -70,7 +70,7 @@ impl DemoPayment {
     #[must_use]
     pub fn with_amounts(order: OrderId, amount: Money, captured: Money, refunded: Money) -> Self {
         let is_captured = !captured.is_zero();
-        let status = if is_captured { ProviderStatus::Captured } else { ProviderStatus::Authorized };
+        let status = if is_captured { ProviderPaymentStatus::Captured } else { ProviderPaymentStatus::Authorized };
         let refund = DemoRefund { id: PaymentRefundId::new(), amount: refunded, status: RefundStatus::Succeeded };
         let refunds = if refunded.is_zero() { Vec::new() } else { vec![refund] };
         let open = Self::new(order, amount, DemoToken::Ok, Timestamp::now());
@@ -89,7 +89,7 @@ impl DemoPayment {
     }
 
     fn charge(&mut self, now: Timestamp) {
-        if self.status != ProviderStatus::Open {
+        if self.status != ProviderPaymentStatus::Open {
             return;
         }
         match self.token {
@@ -99,20 +99,20 @@ impl DemoPayment {
             | DemoToken::RefundPending
             | DemoToken::RefundFailed
             | DemoToken::RefundReversed => self.take_money(),
-            DemoToken::Declined | DemoToken::Refused => self.status = ProviderStatus::Declined,
-            DemoToken::Review => self.status = ProviderStatus::Authorized,
+            DemoToken::Declined | DemoToken::Refused => self.status = ProviderPaymentStatus::Declined,
+            DemoToken::Review => self.status = ProviderPaymentStatus::Authorized,
             DemoToken::Twice => {
-                (self.status, self.due) = (ProviderStatus::Processing, Some(now.after(NOTIFICATION_DELAY)));
+                (self.status, self.due) = (ProviderPaymentStatus::Processing, Some(now.after(NOTIFICATION_DELAY)));
             }
             DemoToken::Late => {
                 let due = self.reserved_until.after(LATE_NOTIFICATION_DELAY);
-                (self.status, self.due) = (ProviderStatus::Processing, Some(due));
+                (self.status, self.due) = (ProviderPaymentStatus::Processing, Some(due));
             }
         }
     }
 
     fn take_money(&mut self) {
-        self.status = ProviderStatus::Captured;
+        self.status = ProviderPaymentStatus::Captured;
         self.captures += 1;
         self.captured = self.amount;
         if self.token == DemoToken::Underpaid {
@@ -121,15 +121,15 @@ impl DemoPayment {
     }
 
     fn capture(&mut self) {
-        if self.status == ProviderStatus::Authorized {
+        if self.status == ProviderPaymentStatus::Authorized {
             self.take_money();
         }
     }
 
     /// Cancels the payment, unless it is processing already.
     fn cancel(&mut self) {
-        if matches!(self.status, ProviderStatus::Open | ProviderStatus::Authorized) {
-            self.status = ProviderStatus::Cancelled;
+        if matches!(self.status, ProviderPaymentStatus::Open | ProviderPaymentStatus::Authorized) {
+            self.status = ProviderPaymentStatus::Cancelled;
         }
     }
 
@@ -155,7 +155,7 @@ impl DemoPayment {
 
     /// Completes the payment or refund in progress, before the bank notifies the shop.
     fn complete(&mut self) {
-        if self.status == ProviderStatus::Processing {
+        if self.status == ProviderPaymentStatus::Processing {
             self.take_money();
         }
         let reverses = self.token == DemoToken::RefundReversed;
@@ -248,8 +248,9 @@ impl DemoBank {
         self.0.due(&BY_DUE)
     }
 
-    /// Captures a payment that was processing, and returns its notifications.
-    pub(crate) async fn notifications(&self, order: OrderId) -> Result<Vec<PaymentNotification>> {
+    /// Completes the payment and the refunds that are in progress, and returns the notifications of
+    /// the results.
+    pub(crate) async fn complete_and_notify(&self, order: OrderId) -> Result<Vec<PaymentNotification>> {
         Ok(self.update(&order.to_string(), DemoPayment::complete).await?.notifications())
     }
 
@@ -264,15 +265,15 @@ impl DemoBank {
 
 #[rocket::async_trait]
 impl PaymentProvider for DemoBank {
-    fn named_payment(&self, charge: &Charge) -> Option<Payment> {
+    fn payment_by_order_id(&self, charge: &ChargeRequest) -> Option<Payment> {
         Some(Payment::open(PaymentMethod::Demo, charge.order.to_string(), charge.amount, None))
     }
 
-    async fn open(&self, charge: &Charge) -> Result<Payment> {
+    async fn open(&self, charge: &ChargeRequest) -> Result<Payment> {
         Ok(Payment::open(PaymentMethod::Demo, charge.order.to_string(), charge.amount, None))
     }
 
-    async fn charge(&self, _: &Payment, charge: &Charge) -> Result<PaymentReport> {
+    async fn charge(&self, _: &Payment, charge: &ChargeRequest) -> Result<PaymentReport> {
         let PaymentDetails::Demo { token } = charge.details else {
             return Err(Error::internal("the demo bank got a payment of another provider"));
         };
@@ -298,7 +299,7 @@ impl PaymentProvider for DemoBank {
             Ok(payment) => Ok(payment.report()),
             // The shop has not charged the payment.
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                Ok(PaymentReport::new(ProviderStatus::Open, Money::zero(payment.amount.currency())))
+                Ok(PaymentReport::new(ProviderPaymentStatus::Open, Money::zero(payment.amount.currency())))
             }
             Err(error) => Err(error),
         }
@@ -340,11 +341,23 @@ mod tests {
     #[test]
     fn the_token_selects_the_outcome() {
         use DemoToken::{Declined, Late, Ok, Refused, Review, Timeout, Twice, Underpaid};
-        use ProviderStatus::{Authorized, Cancelled, Captured, Processing};
+        use ProviderPaymentStatus::{Authorized, Cancelled, Captured, Processing};
         for (token, charged, cancelled, completed, captured) in [
             (Ok, Captured, Captured, Captured, 499),
-            (Declined, ProviderStatus::Declined, ProviderStatus::Declined, ProviderStatus::Declined, 0),
-            (Refused, ProviderStatus::Declined, ProviderStatus::Declined, ProviderStatus::Declined, 0),
+            (
+                Declined,
+                ProviderPaymentStatus::Declined,
+                ProviderPaymentStatus::Declined,
+                ProviderPaymentStatus::Declined,
+                0,
+            ),
+            (
+                Refused,
+                ProviderPaymentStatus::Declined,
+                ProviderPaymentStatus::Declined,
+                ProviderPaymentStatus::Declined,
+                0,
+            ),
             (Review, Authorized, Cancelled, Cancelled, 0),
             (Timeout, Captured, Captured, Captured, 499),
             (Twice, Processing, Processing, Captured, 499),

@@ -20,9 +20,9 @@ use self::amount::{charge_to_stripe, to_stripe};
 use self::objects::{Intent, List, Refund};
 use self::webhook::SigningSecret;
 use super::{PaymentProvider, refused};
-use crate::domain::payment::report::{PaymentReport, ProviderStatus, RefundReport, RefundRequest};
+use crate::domain::payment::report::{PaymentReport, ProviderPaymentStatus, RefundReport, RefundRequest};
 use crate::domain::payment::state::Payment;
-use crate::domain::payment::{Charge, PaymentDetails, PaymentMethod, ReturnUrl};
+use crate::domain::payment::{ChargeRequest, PaymentDetails, PaymentMethod, ReturnUrl};
 
 /// The version of Stripe's API. It decides the fields of responses.
 const VERSION: &str = "2024-06-20";
@@ -195,7 +195,7 @@ fn refusal(error: &StripeError) -> Error {
 
 #[rocket::async_trait]
 impl PaymentProvider for Stripe {
-    async fn open(&self, charge: &Charge) -> Result<Payment> {
+    async fn open(&self, charge: &ChargeRequest) -> Result<Payment> {
         let form = vec![
             ("amount", charge_to_stripe(charge.amount)?.to_string()),
             ("currency", charge.amount.currency().code().to_ascii_lowercase()),
@@ -211,7 +211,7 @@ impl PaymentProvider for Stripe {
         Ok(Payment::open(PaymentMethod::Stripe, intent.id, charge.amount, action))
     }
 
-    async fn charge(&self, payment: &Payment, charge: &Charge) -> Result<PaymentReport> {
+    async fn charge(&self, payment: &Payment, charge: &ChargeRequest) -> Result<PaymentReport> {
         let PaymentDetails::Stripe { token: Some(token), return_url } = &charge.details else {
             return self.check(payment).await;
         };
@@ -228,7 +228,7 @@ impl PaymentProvider for Stripe {
         // The card is unknown to Stripe or was declined, or the intent cannot be confirmed any
         // more.
         let mut report = self.check(payment).await?;
-        if report.status != ProviderStatus::Open {
+        if report.status != ProviderPaymentStatus::Open {
             return Ok(report);
         }
         let is_about_the_card =
@@ -237,7 +237,7 @@ impl PaymentProvider for Stripe {
         if !is_about_the_card && !is_unknown_card {
             return Err(refusal(&error));
         }
-        report.status = ProviderStatus::Declined;
+        report.status = ProviderPaymentStatus::Declined;
         report.reason = objects::reason(error.decline_code.as_ref().or(error.code.as_ref()));
         Ok(report)
     }
@@ -252,7 +252,7 @@ impl PaymentProvider for Stripe {
 
     async fn capture(&self, payment: &Payment) -> Result<PaymentReport> {
         match self.change(payment, "capture").await? {
-            (report, Some(error)) if report.status == ProviderStatus::Authorized => {
+            (report, Some(error)) if report.status == ProviderPaymentStatus::Authorized => {
                 let detail = "The payment provider refuses to capture this payment; cancel the order.";
                 Err(Error::conflict("payment-refused", detail).caused_by(format!("stripe: {}", error.log_text())))
             }

@@ -18,10 +18,10 @@ const TIMEOUT: Duration = Duration::from_millis(1_500);
 /// Maximum size of a response, in bytes.
 const MAX_RESPONSE: u64 = 64 * 1024;
 
-/// How long an answer is kept: a quote is followed by others and by the order.
-const KEPT: Duration = Duration::from_mins(10);
-/// Maximum number of kept answers.
-const MAX_KEPT: usize = 1_000;
+/// How long an answer is cached: a quote is followed by others and by the order.
+const CACHE_TTL: Duration = Duration::from_mins(10);
+/// Maximum number of cached answers.
+const MAX_CACHED: usize = 1_000;
 
 const PRODUCTION: &str = "https://ec.europa.eu/taxation_customs/vies/rest-api";
 
@@ -48,7 +48,7 @@ pub(crate) struct Vies {
     url: ViesUrl,
     agent: ureq::Agent,
     /// Numbers, whether they are valid, and when that was looked up.
-    kept: Mutex<HashMap<String, (bool, Instant)>>,
+    cache: Mutex<HashMap<String, (bool, Instant)>>,
 }
 
 /// A response. When a member state's register is down, `isValid` is false and `userError` names the
@@ -63,27 +63,27 @@ struct Response {
 impl Vies {
     pub(crate) fn new(url: ViesUrl) -> Self {
         let config = ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false);
-        Self { url, agent: config.build().into(), kept: Mutex::default() }
+        Self { url, agent: config.build().into(), cache: Mutex::default() }
     }
 
     /// Whether the register knows the number. Errors: `unavailable` when it does not answer.
     pub(crate) async fn is_valid(&self, number: &VatNumber) -> Result<bool> {
-        if let Some(is_valid) = self.kept(number) {
+        if let Some(is_valid) = self.cached(number) {
             return Ok(is_valid);
         }
         let is_valid = self.look_up(number).await?;
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= MAX_KEPT {
-            kept.clear();
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.len() >= MAX_CACHED {
+            cache.clear();
         }
-        kept.insert(number.to_string(), (is_valid, Instant::now()));
+        cache.insert(number.to_string(), (is_valid, Instant::now()));
         Ok(is_valid)
     }
 
-    fn kept(&self, number: &VatNumber) -> Option<bool> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let (is_valid, since) = kept.get(&number.to_string())?;
-        (since.elapsed() < KEPT).then_some(*is_valid)
+    fn cached(&self, number: &VatNumber) -> Option<bool> {
+        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let (is_valid, since) = cache.get(&number.to_string())?;
+        (since.elapsed() < CACHE_TTL).then_some(*is_valid)
     }
 
     async fn look_up(&self, number: &VatNumber) -> Result<bool> {
@@ -167,7 +167,7 @@ mod tests {
         stop.notify();
         running.await.unwrap().unwrap();
         let number = VatNumber::try_from("DE111111111".to_owned()).unwrap();
-        assert_eq!(vies.is_valid(&number).await.ok(), Some(true), "the answer is kept");
+        assert_eq!(vies.is_valid(&number).await.ok(), Some(true), "the answer is cached");
         let number = VatNumber::try_from("DE666666666".to_owned()).unwrap();
         assert!(vies.is_valid(&number).await.is_err(), "the server is gone");
     }

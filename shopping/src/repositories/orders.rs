@@ -180,8 +180,8 @@ impl Orders {
         self.0.update(id, update).await
     }
 
-    /// Returns the order and the rule's outcome.
-    pub(crate) async fn decide<R: Send + 'static>(
+    /// Changes the order, and returns it with the outcome of the rule.
+    pub(crate) async fn update_with_outcome<R: Send + 'static>(
         &self,
         id: OrderId,
         rule: impl Fn(&mut Order, &mut Events) -> Result<R> + Send + 'static,

@@ -12,7 +12,7 @@ use souk_types::{EntityTag, Error, Page, Paging, Precondition, Result};
 use crate::domain::discount::{Discount, DiscountId};
 use crate::domain::settings::Settings;
 use crate::domain::shipping::Shipping;
-use crate::domain::shop::ShopDocuments;
+use crate::domain::shop::ShopConfig;
 use crate::domain::tax_rates::TaxRates;
 
 static BY_ID: Index = Index::sorted("by_id", &[], "id");
@@ -20,9 +20,9 @@ static BY_CODE: Index = Index::unique("by_code", &["folded_code"]);
 
 /// The id of the only document of its collection.
 #[derive(Clone, Copy)]
-pub(crate) struct Only;
+pub(crate) struct SingletonId;
 
-impl fmt::Display for Only {
+impl fmt::Display for SingletonId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("shop")
     }
@@ -46,24 +46,24 @@ impl<T> Versioned<T> {
 }
 
 /// A whole document that an admin edits.
-pub(crate) trait ShopDocument: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+pub(crate) trait ConfigDocument: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     const COLLECTION: &'static str;
 }
 
-impl ShopDocument for Settings {
+impl ConfigDocument for Settings {
     const COLLECTION: &'static str = "settings";
 }
 
-impl ShopDocument for TaxRates {
+impl ConfigDocument for TaxRates {
     const COLLECTION: &'static str = "taxes";
 }
 
-impl ShopDocument for Shipping {
+impl ConfigDocument for Shipping {
     const COLLECTION: &'static str = "shipping";
 }
 
-impl<T: ShopDocument> Document for Versioned<T> {
-    type Id = Only;
+impl<T: ConfigDocument> Document for Versioned<T> {
+    type Id = SingletonId;
     const COLLECTION: &'static str = T::COLLECTION;
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct Revision {
 }
 
 impl Document for Revision {
-    type Id = Only;
+    type Id = SingletonId;
     const COLLECTION: &'static str = "shop_revision";
 }
 
@@ -108,15 +108,15 @@ impl ShopStore {
     }
 
     pub(crate) async fn revision(&self) -> Result<Revision> {
-        Ok(self.revision.get(Only).await?.unwrap_or_default())
+        Ok(self.revision.get(SingletonId).await?.unwrap_or_default())
     }
 
     /// Returns all documents; those of `defaults` where none is stored.
-    pub(crate) async fn load(&self, defaults: ShopDocuments) -> Result<ShopDocuments> {
-        let settings = self.settings.get(Only).await?.map_or(defaults.settings, |stored| stored.value);
-        let taxes = self.taxes.get(Only).await?.map_or(defaults.taxes, |stored| stored.value);
-        let shipping = self.shipping.get(Only).await?.map_or(defaults.shipping, |stored| stored.value);
-        Ok(ShopDocuments { settings, taxes, shipping, discounts: self.discounts().await? })
+    pub(crate) async fn load(&self, defaults: ShopConfig) -> Result<ShopConfig> {
+        let settings = self.settings.get(SingletonId).await?.map_or(defaults.settings, |stored| stored.value);
+        let taxes = self.taxes.get(SingletonId).await?.map_or(defaults.taxes, |stored| stored.value);
+        let shipping = self.shipping.get(SingletonId).await?.map_or(defaults.shipping, |stored| stored.value);
+        Ok(ShopConfig { settings, taxes, shipping, discounts: self.discounts().await? })
     }
 
     /// Returns all discounts, oldest first.
@@ -137,15 +137,15 @@ impl ShopStore {
     }
 
     pub(crate) async fn settings(&self) -> Result<Option<Versioned<Settings>>> {
-        self.settings.get(Only).await
+        self.settings.get(SingletonId).await
     }
 
     pub(crate) async fn taxes(&self) -> Result<Option<Versioned<TaxRates>>> {
-        self.taxes.get(Only).await
+        self.taxes.get(SingletonId).await
     }
 
     pub(crate) async fn shipping(&self) -> Result<Option<Versioned<Shipping>>> {
-        self.shipping.get(Only).await
+        self.shipping.get(SingletonId).await
     }
 
     pub(crate) async fn put_settings(&self, value: Settings, on: &Precondition) -> Result<Versioned<Settings>> {
@@ -161,7 +161,7 @@ impl ShopStore {
     }
 
     /// Errors: `precondition-required`, `precondition-failed`.
-    async fn put<T: ShopDocument>(
+    async fn put<T: ConfigDocument>(
         &self,
         collection: &Collection<Versioned<T>>,
         value: T,
@@ -169,11 +169,11 @@ impl ShopStore {
     ) -> Result<Versioned<T>> {
         let value = &value;
         self.change(|tx| async move {
-            let version = tx.get(collection, Only).await?.map_or(0, |stored| stored.version);
+            let version = tx.get(collection, SingletonId).await?.map_or(0, |stored| stored.version);
             let stale = |error: Error| error.with_member("version", version);
             precondition.require(|tag| tag == version.to_string()).map_err(stale)?;
             let changed = Versioned { version: version + 1, value: value.clone() };
-            tx.put(collection, Only, &changed).await?;
+            tx.put(collection, SingletonId, &changed).await?;
             Ok(changed)
         })
         .await
@@ -214,8 +214,8 @@ impl ShopStore {
         let (revisions, work) = (&self.revision, &work);
         self.database
             .run(|tx| async move {
-                let Revision { number } = tx.get(revisions, Only).await?.unwrap_or_default();
-                tx.put(revisions, Only, &Revision { number: number + 1 }).await?;
+                let Revision { number } = tx.get(revisions, SingletonId).await?.unwrap_or_default();
+                tx.put(revisions, SingletonId, &Revision { number: number + 1 }).await?;
                 work(tx).await
             })
             .await

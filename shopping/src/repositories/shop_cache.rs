@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::shop::{Revision, ShopStore};
 use crate::domain::settings::Settings;
-use crate::domain::shop::ShopDocuments;
+use crate::domain::shop::ShopConfig;
 
 /// Age of the copy in memory from which its revision is compared with the database.
 const MAX_AGE: Duration = Duration::from_secs(1);
@@ -28,7 +28,7 @@ pub(crate) struct ShopCache {
 
 #[derive(Clone)]
 struct Copy {
-    documents: Arc<ShopDocuments>,
+    documents: Arc<ShopConfig>,
     revision: Revision,
     checked_at: Instant,
 }
@@ -43,21 +43,21 @@ impl ShopCache {
         self.copy.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn fresh(&self) -> Option<Arc<ShopDocuments>> {
+    fn fresh(&self) -> Option<Arc<ShopConfig>> {
         self.copy().filter(|copy| copy.checked_at.elapsed() < MAX_AGE).map(|copy| copy.documents)
     }
 
     /// Returns the documents of a shop that has not been set up.
-    pub(crate) fn defaults(&self) -> Result<ShopDocuments> {
-        let sample = ShopDocuments::sample()?;
+    pub(crate) fn defaults(&self) -> Result<ShopConfig> {
+        let sample = ShopConfig::sample()?;
         Ok(match &self.initial_settings {
-            Some(settings) => ShopDocuments { settings: settings.clone(), ..sample },
+            Some(settings) => ShopConfig { settings: settings.clone(), ..sample },
             None => sample,
         })
     }
 
     /// Returns the documents, at most [`MAX_AGE`] old.
-    pub(crate) async fn get(&self) -> Result<Arc<ShopDocuments>> {
+    pub(crate) async fn get(&self) -> Result<Arc<ShopConfig>> {
         if let Some(documents) = self.fresh() {
             return Ok(documents);
         }
@@ -68,7 +68,7 @@ impl ShopCache {
         }
     }
 
-    async fn refresh(&self) -> Result<Arc<ShopDocuments>> {
+    async fn refresh(&self) -> Result<Arc<ShopConfig>> {
         let checked_at = Instant::now();
         // Before the documents: they are at least as new.
         let revision = self.store.revision().await?;

@@ -54,7 +54,7 @@ impl TestFleet {
 
     /// Prepares a fleet with changed options and starts nothing.
     pub async fn prepare_with(change: impl FnOnce(&mut Options)) -> Self {
-        let mut options = Options { demo_catalogue: false, ..Options::without_rate_limits() };
+        let mut options = Options { sample_catalogue: false, ..Options::without_rate_limits() };
         change(&mut options);
         let fleet = spawn_blocking(move || Fleet::prepare(&options)).await.unwrap();
         let fleet = Arc::new(fleet.unwrap_or_else(|error| panic!("{error}")));

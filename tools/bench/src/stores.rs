@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use products::editing::{self, NewProduct};
-use products::{CatalogueQuery, ImportLimits, ProductView, Sort, catalogue};
+use products::{CatalogueQuery, Options, ProductView, Sort, catalogue};
 use rocket::serde::json::json;
 use rocket::serde::{Deserialize, Serialize};
 use souk_bus::Bus;
@@ -96,7 +96,7 @@ async fn holds(table: &mut Table) -> Result<(), String> {
     let (_directory, database) = database("products")?;
     let bus = Bus::local();
     let app =
-        products::App::start(database, &bus, Verifier::from_bus(bus.clone()), ImportLimits::default()).map_err(text)?;
+        products::App::start(database, &bus, Verifier::from_bus(bus.clone()), Options::default()).map_err(text)?;
     let mut products = Vec::new();
     for _ in 0..64 {
         products.push(add_product(&app).await?.id());
@@ -163,13 +163,9 @@ impl Document for StockBeside {
 /// Compares reads with the stock embedded in the product, and with a second look-up.
 async fn stock_inside_or_beside(table: &mut Table) -> Result<(), String> {
     let (_directory, database) = database("inside")?;
-    let app = products::App::start(
-        database.clone(),
-        &Bus::local(),
-        Verifier::from_bus(Bus::local()),
-        ImportLimits::default(),
-    )
-    .map_err(text)?;
+    let app =
+        products::App::start(database.clone(), &Bus::local(), Verifier::from_bus(Bus::local()), Options::default())
+            .map_err(text)?;
     let beside: Collection<StockBeside> = database.collection().map_err(text)?;
     let mut ids = Vec::new();
     for _ in 0..1_000 {

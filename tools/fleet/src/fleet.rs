@@ -40,7 +40,7 @@ pub struct Options {
     /// Limit of sign-ins and sign-ups for each client address.
     pub sign_in: SignInRate,
     /// Fills an empty catalogue with sample products.
-    pub demo_catalogue: bool,
+    pub sample_catalogue: bool,
     /// Log filter of the services.
     pub log: String,
     /// Fault proxies between the services and the servers.
@@ -96,7 +96,7 @@ impl Default for Options {
             environment: Vec::new(),
             mongodb_per_service: false,
             sign_in: SignInRate::default(),
-            demo_catalogue: true,
+            sample_catalogue: true,
             log: "info".to_owned(),
             proxies: Proxies::default(),
         }
@@ -167,7 +167,7 @@ impl Fleet {
                     profile: options.profile,
                     urls: &urls,
                     signing_key: &signing_key,
-                    demo_catalogue: options.demo_catalogue,
+                    sample_catalogue: options.sample_catalogue,
                     log: &options.log,
                     attempts_per_network: options.sign_in.per_minute,
                     mails: &mails,

@@ -195,7 +195,7 @@ pub(crate) struct Instance<'i> {
     /// `SERVICE/mongodb-uri`.
     pub(crate) urls: &'i Path,
     pub(crate) signing_key: &'i Path,
-    pub(crate) demo_catalogue: bool,
+    pub(crate) sample_catalogue: bool,
     pub(crate) log: &'i str,
     pub(crate) attempts_per_network: u32,
     /// Where mails are files, unless `environment` names an SMTP server.
@@ -229,7 +229,7 @@ impl Instance<'_> {
                     program.variable("PASSWORD_ATTEMPTS_PER_MINUTE_PER_NETWORK", self.attempts_per_network.to_string());
                 program = program.variable("PUBLIC_URL", self.public_url);
             }
-            Service::Products => program = program.variable("DEMO_CATALOGUE", self.demo_catalogue.to_string()),
+            Service::Products => program = program.variable("DEMO_CATALOGUE", self.sample_catalogue.to_string()),
             Service::Shopping => program = program.variable("PAYMENT_METHODS", "demo"),
             Service::Web => program = program.variable("PUBLIC_URL", self.public_url),
             Service::Mail => {

@@ -165,7 +165,7 @@ fn journeys_through_a_fleet(report: &mut Report) {
     // A MongoDB that MONGODB_URI names may have the admin of an earlier run.
     let email = format!("admin.{}@example.com", std::process::id());
     let password = "correct horse battery";
-    let options = fleet::Options { demo_catalogue: false, ..fleet::Options::without_rate_limits() };
+    let options = fleet::Options { sample_catalogue: false, ..fleet::Options::without_rate_limits() };
     let started = Fleet::start(&options).and_then(|fleet| {
         fleet.wait_until_ready(READY_TIMEOUT)?;
         fleet.create_admin(&email, password)?;

@@ -67,7 +67,7 @@ checkout-under-way = { $minutes ->
     [one] Eine Bestellung dieses Warenkorbs wartet auf die Zahlung. Bezahlen oder stornieren Sie sie, oder warten Sie höchstens { $minutes } Minute.
    *[other] Eine Bestellung dieses Warenkorbs wartet auf die Zahlung. Bezahlen oder stornieren Sie sie, oder warten Sie höchstens { $minutes } Minuten.
 }
-checkout-hold-limit = Eine Bestellung hat höchstens { $count } Stück. Bitte bestellen Sie den Rest getrennt.
+checkout-too-many-pieces = Eine Bestellung hat höchstens { $count } Stück. Bitte bestellen Sie den Rest getrennt.
 checkout-unverified-size = Ohne bestätigte E-Mail-Adresse hat eine Bestellung höchstens { $count } Stück. Bitte melden Sie sich an und bestätigen Sie Ihre Adresse, oder bestellen Sie weniger.
 checkout-too-many-requests = Aus Ihrem Netzwerk kamen zu viele Anfragen. Es wurde nichts bestellt. Bitte bestellen Sie in einer Minute erneut.
 checkout-unverified-limit = Kundinnen und Kunden Ihres Netzwerks ohne bestätigte E-Mail-Adresse können zusammen höchstens { $count } Stück in unbezahlten Bestellungen haben. Bitte melden Sie sich an und bestätigen Sie Ihre Adresse, oder bestellen Sie in einer Viertelstunde erneut.

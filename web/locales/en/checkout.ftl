@@ -67,7 +67,7 @@ checkout-under-way = { $minutes ->
     [one] An order of this cart waits for its payment. Pay or cancel it, or wait for at most { $minutes } minute.
    *[other] An order of this cart waits for its payment. Pay or cancel it, or wait for at most { $minutes } minutes.
 }
-checkout-hold-limit = One order has at most { $count } pieces. Please order the rest separately.
+checkout-too-many-pieces = One order has at most { $count } pieces. Please order the rest separately.
 checkout-unverified-size = Without a verified e-mail address, an order has at most { $count } pieces. Please sign in and verify your address, or order less.
 checkout-too-many-requests = Too many requests came from your network. Nothing was ordered. Please order again in a minute.
 checkout-unverified-limit = Customers of your network without a verified e-mail address can have at most { $count } pieces in unpaid orders together. Please sign in and verify your address, or order again in a quarter of an hour.

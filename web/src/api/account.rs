@@ -54,9 +54,9 @@ pub(crate) struct NewSecret {
     pub(crate) uri: String,
 }
 
-/// A session of a customer.
+/// A row of the list of sessions of an account.
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Session {
+pub(crate) struct AccountSession {
     pub(crate) id: String,
     pub(crate) device: Device,
     pub(crate) opened_at: Option<Timestamp>,
@@ -125,10 +125,10 @@ impl Api<'_> {
     }
 
     /// Returns the sessions of a customer, the latest used first.
-    pub(crate) async fn sessions(self, token: &Token) -> Result<Vec<Session>> {
+    pub(crate) async fn sessions(self, token: &Token) -> Result<Vec<AccountSession>> {
         #[derive(Deserialize)]
         struct Sessions {
-            items: Vec<Session>,
+            items: Vec<AccountSession>,
         }
         let sessions: Sessions = self.get(Service::Customer, "/sessions").token(token).send().await?;
         Ok(sessions.items)

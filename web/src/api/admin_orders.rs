@@ -77,7 +77,7 @@ pub(crate) struct AdminOrder {
     pub(crate) order: Order,
     fulfilment: Vec<Pieces>,
     /// Oldest first.
-    pub(crate) notes: Vec<Note>,
+    pub(crate) notes: Vec<StaffNote>,
     /// Oldest first.
     pub(crate) timeline: Vec<TimelineEntry>,
     /// The services whose entries are missing, because they did not answer.
@@ -96,7 +96,7 @@ pub(crate) struct Pieces {
 
 /// A note of the shop's staff.
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Note {
+pub(crate) struct StaffNote {
     pub(crate) at: Timestamp,
     /// `None` when the account is deleted.
     pub(crate) by: Option<CustomerId>,

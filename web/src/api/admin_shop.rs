@@ -183,12 +183,12 @@ impl Api<'_> {
         self.get(Service::Shopping, format!("/admin/discounts/{}", encode(id))).token(token).send_tagged().await
     }
 
-    /// Creates a discount. Errors: 409 `code-used`, `too-many-discounts`.
+    /// Creates a discount. Errors: 409 `code-taken`, `too-many-discounts`.
     pub(crate) async fn create_discount(self, token: &Token, terms: &Value) -> Result<()> {
         self.post(Service::Shopping, "/admin/discounts").token(token).json(terms).send_without_reply().await
     }
 
-    /// Changes a discount. Errors: 409 `code-used`; 412 when it was changed meanwhile.
+    /// Changes a discount. Errors: 409 `code-taken`; 412 when it was changed meanwhile.
     pub(crate) async fn change_discount(self, token: &Token, id: &str, tag: &str, terms: &Value) -> Result<()> {
         let call = self.call(Service::Shopping, ApiMethod::Patch, format!("/admin/discounts/{}", encode(id)));
         call.token(token).header("If-Match", tag).json(terms).send_without_reply().await

@@ -10,9 +10,9 @@ use souk_types::Error;
 
 use super::{Api, Problem, Result, Token};
 
-/// Timeout of a request that changes something. It may call a payment provider, and a page must
-/// answer within 5 s.
-const CHANGE_TIMEOUT: Duration = Duration::from_millis(4_500);
+/// Timeout of work that changes something, such as a request that may call a payment provider. A
+/// page must answer within 5 s.
+pub(crate) const CHANGE_TIMEOUT: Duration = Duration::from_millis(4_500);
 
 /// The services that have an API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,7 +21,7 @@ pub(crate) struct Product {
     pub(crate) price: Money,
     pub(crate) unit: String,
     pub(crate) supplier: Option<String>,
-    /// A path of this shop or the address of another site.
+    /// A path of this shop or the URL of another site.
     pub(crate) image: Option<String>,
     pub(crate) digital: bool,
     pub(crate) available: u32,
@@ -101,7 +101,7 @@ impl Sort {
 
 /// Which products a list has.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct ListQuery<'a> {
+pub(crate) struct ProductQuery<'a> {
     pub(crate) category: Option<&'a str>,
     /// Words that the products have.
     pub(crate) words: Option<&'a str>,
@@ -111,7 +111,7 @@ pub(crate) struct ListQuery<'a> {
     pub(crate) limit: usize,
 }
 
-impl ListQuery<'_> {
+impl ProductQuery<'_> {
     /// Returns the path of the list, with its query.
     pub(crate) fn target(&self) -> String {
         let mut target = format!("/?sort={}&limit={}", self.sort.as_str(), self.limit);
@@ -126,11 +126,11 @@ impl ListQuery<'_> {
 
 impl Api<'_> {
     /// Returns a page of products, as they are now.
-    pub(crate) async fn products(self, query: ListQuery<'_>) -> Result<List<Product>> {
+    pub(crate) async fn products(self, query: ProductQuery<'_>) -> Result<List<Product>> {
         self.product_list(&query.target()).await
     }
 
-    /// Returns the page of products of a [`ListQuery::target`].
+    /// Returns the page of products of a [`ProductQuery::target`].
     pub(crate) async fn product_list(self, target: &str) -> Result<List<Product>> {
         self.get(Service::Products, target).send().await
     }

@@ -10,7 +10,7 @@ use super::{Api, Result, Service, Token};
 pub(crate) struct Quote {
     pub(crate) lines: Vec<QuoteLine>,
     pub(crate) shipping: Shipping,
-    pub(crate) discounts: Vec<Discount>,
+    pub(crate) discounts: Vec<QuoteDiscount>,
     pub(crate) taxes: Vec<Tax>,
     pub(crate) total: Money,
     pub(crate) prices_include_tax: bool,
@@ -48,8 +48,9 @@ pub(crate) struct Days {
     pub(crate) to: u16,
 }
 
+/// A discount on a cart.
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Discount {
+pub(crate) struct QuoteDiscount {
     /// `None` for an automatic discount.
     pub(crate) code: Option<String>,
     pub(crate) amount: Money,

@@ -86,7 +86,7 @@ struct FormPage {
     /// What has happened before: `(class, text)`.
     notice: Option<(&'static str, String)>,
     errors: Vec<FieldMessage>,
-    /// The address to which the form is sent. Without one, the page has no form.
+    /// The URL to which the form is sent. Without one, the page has no form.
     action: String,
     fields: Vec<Field>,
     /// Hidden fields.
@@ -97,7 +97,7 @@ struct FormPage {
     is_automatic: bool,
     /// Where a button leads that signs in with a passkey instead.
     passkey_url: Option<String>,
-    /// Addresses and texts of pages that may be meant instead.
+    /// URLs and texts of pages that may be meant instead.
     links: Vec<(String, String)>,
 }
 

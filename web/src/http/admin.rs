@@ -1,6 +1,7 @@
 //! The pages of the people who run the shop, below `/admin`. Each needs a permission. The services
 //! check it again with each request that reads what is not public, or changes anything.
 
+mod config_json;
 mod dead_letters;
 mod discounts;
 mod documents;
@@ -15,7 +16,6 @@ mod rows;
 mod settings;
 mod shipping;
 mod staff;
-mod stored;
 mod system;
 mod taxes;
 
@@ -33,10 +33,10 @@ use crate::visit::Visit;
 
 pub(super) fn routes() -> Vec<Route> {
     let catalogue = [products::routes(), discounts::routes(), settings::routes()].concat();
-    let documents = [taxes::routes(), shipping::routes(), documents::routes()].concat();
+    let configuration = [taxes::routes(), shipping::routes(), config_json::routes()].concat();
     let operation =
-        [staff::routes(), mails::routes(), dead_letters::routes(), stored::routes(), system::routes()].concat();
-    [routes![overview::show], orders::routes(), catalogue, documents, operation].concat()
+        [staff::routes(), mails::routes(), dead_letters::routes(), documents::routes(), system::routes()].concat();
+    [routes![overview::show], orders::routes(), catalogue, configuration, operation].concat()
 }
 
 /// The routes without a language.

@@ -7,9 +7,9 @@ use rocket::response::{self, Responder, Response};
 
 use crate::assets;
 
-/// The address has the hash of the content, so a cache never asks again.
+/// The URL has the hash of the content, so a cache never asks again.
 const FOREVER: &str = "public, max-age=31536000, immutable";
-/// The address has the hash of another release.
+/// The URL has the hash of another release.
 const NEVER: &str = "no-store";
 
 /// An embedded file, and how long caches keep it.

@@ -11,7 +11,7 @@ use rocket::http::Status;
 use rocket::{Route, get, post, routes};
 
 use self::buyer::Buyer;
-use self::draft::Draft;
+use self::draft::CheckoutDraft;
 use self::pricing::Priced;
 use self::refusal::Alert;
 use super::order::order_path;
@@ -34,7 +34,7 @@ async fn show(visit: Visit<'_>) -> PageResult {
     visit.session.set_cart_count(buyer.cart.pieces());
     // The form begins with the country of the shop.
     visit.app.shop.refresh(visit.api).await;
-    let draft = Draft::first(&visit, &buyer)?;
+    let draft = CheckoutDraft::first(&visit, &buyer)?;
     answer(&visit, buyer, draft, Outcome::default()).await
 }
 
@@ -42,7 +42,7 @@ async fn show(visit: Visit<'_>) -> PageResult {
 #[post("/checkout", data = "<form>")]
 async fn submit(visit: Visit<'_>, form: Form) -> PageResult {
     let Some(buyer) = Buyer::of(&visit).await? else { return Ok(to_cart(&visit)) };
-    let mut draft = Draft::sent(&visit, &form, &buyer)?;
+    let mut draft = CheckoutDraft::sent(&visit, &form, &buyer)?;
     if form.get("action") == "order" {
         return place(&visit, buyer, draft).await;
     }
@@ -64,7 +64,7 @@ struct Outcome {
 }
 
 /// Places the order. A repeated request has the same key, and gets the same order.
-async fn place(visit: &Visit<'_>, buyer: Buyer, mut draft: Draft) -> PageResult {
+async fn place(visit: &Visit<'_>, buyer: Buyer, mut draft: CheckoutDraft) -> PageResult {
     // The visitor must have seen the total. Without one, the page shows it first.
     let Some(request) = draft.order(&buyer) else {
         return answer(visit, buyer, draft, Outcome::default()).await;
@@ -106,7 +106,7 @@ async fn placed(visit: &Visit<'_>, buyer: &Buyer, order: &Order) -> Answer {
     Answer::SeeOther(visit.url(&order_path(&order.id, step, order.key(), query)))
 }
 
-async fn answer(visit: &Visit<'_>, buyer: Buyer, mut draft: Draft, outcome: Outcome) -> PageResult {
+async fn answer(visit: &Visit<'_>, buyer: Buyer, mut draft: CheckoutDraft, outcome: Outcome) -> PageResult {
     let (frame, priced) = tokio::join!(
         visit.frame(visit.text("checkout-title").to_string()),
         pricing::price(visit.api, &buyer.token, draft.quote_terms(&buyer))

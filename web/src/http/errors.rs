@@ -1,4 +1,4 @@
-//! Errors outside of routes: unknown addresses, refused forms, panics.
+//! Errors outside of routes: unknown URLs, refused forms, panics.
 
 use std::path::PathBuf;
 
@@ -24,14 +24,14 @@ impl<'r> Responder<'r, 'static> for ErrorPage {
     }
 }
 
-/// The catcher of all errors below the prefix of a language. An address whose id is malformed is
+/// The catcher of all errors below the prefix of a language. A URL whose id is malformed is
 /// one that does not exist (422).
 #[catch(default)]
 pub(super) fn everything(status: Status, _: &Request<'_>) -> ErrorPage {
     ErrorPage(if status == Status::UnprocessableEntity { Status::NotFound } else { status })
 }
 
-/// The page of an address without a language that leads nowhere. Clients other than browsers get
+/// The page of a URL without a language that leads nowhere. Clients other than browsers get
 /// the problem of the API instead.
 #[get("/<path..>", rank = 100)]
 pub(super) fn no_page(path: PathBuf, accept: Option<&Accept>) -> Option<ErrorPage> {

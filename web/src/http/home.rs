@@ -7,7 +7,7 @@ use rocket::get;
 
 use super::structured_data::organization;
 use crate::api::List;
-use crate::api::catalogue::{ListQuery, Product, Sort};
+use crate::api::catalogue::{Product, ProductQuery, Sort};
 use crate::page::{Frame, Page, PageResult, filters};
 use crate::visit::Visit;
 
@@ -24,7 +24,7 @@ struct Home {
 
 #[get("/")]
 pub(super) async fn show(visit: Visit<'_>) -> PageResult {
-    let query = ListQuery { sort: Sort::Newest, limit: NEWEST, ..ListQuery::default() };
+    let query = ProductQuery { sort: Sort::Newest, limit: NEWEST, ..ProductQuery::default() };
     let (frame, newest) = tokio::join!(visit.frame(""), visit.app.lists.list(visit.api, query));
     let mut page = frame?;
     let name = page.shop.name.clone();

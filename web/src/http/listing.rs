@@ -8,7 +8,7 @@ use rocket::http::Status;
 
 use super::structured_data::breadcrumbs;
 use crate::api::List;
-use crate::api::catalogue::{ListQuery, Product, Sort};
+use crate::api::catalogue::{Product, ProductQuery, Sort};
 use crate::links::encode;
 use crate::locale::Key;
 use crate::page::{Frame, Page, PageError, PageResult, filters};
@@ -26,9 +26,9 @@ struct Listing {
     /// `None` while `products` is down.
     list: Option<Arc<List<Product>>>,
     sorts: Vec<SortOption>,
-    /// The address of the next page.
+    /// The URL of the next page.
     next: Option<String>,
-    /// The address of the first page, when this is another one.
+    /// The URL of the first page, when this is another one.
     first: Option<String>,
     /// The path of the form that sorts.
     action: String,
@@ -50,7 +50,7 @@ pub(super) async fn show_category(
     after: Option<&str>,
 ) -> PageResult {
     let sort = Sort::parse(sort);
-    let query = ListQuery { category: Some(category), sort, after, limit: PAGE_SIZE, words: None };
+    let query = ProductQuery { category: Some(category), sort, after, limit: PAGE_SIZE, words: None };
     let title = filters::capitalise(category);
     let (frame, list) = tokio::join!(visit.frame(title.clone()), visit.app.lists.list(visit.api, query));
     let mut page = frame?;
@@ -69,7 +69,7 @@ pub(super) async fn show_category(
 pub(super) async fn search(visit: Visit<'_>, q: Option<&str>, sort: Option<&str>, after: Option<&str>) -> PageResult {
     let sort = Sort::parse(sort);
     let words: String = q.unwrap_or_default().trim().chars().take(MAX_WORDS).collect();
-    let query = ListQuery {
+    let query = ProductQuery {
         words: Some(words.as_str()).filter(|words| !words.is_empty()),
         sort,
         after,

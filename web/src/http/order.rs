@@ -59,7 +59,7 @@ struct OrderPage {
     problem: Option<String>,
 }
 
-/// Stripe adds `redirect_status` to the address when it leads a customer back
+/// Stripe adds `redirect_status` to the URL when it leads a customer back
 /// (<https://docs.stripe.com/payments/payment-intents/verifying-status>). The shop may learn of the
 /// payment some seconds later.
 #[get("/order/<id>?<key>&<placed>&<problem>&<redirect_status>")]
@@ -162,7 +162,7 @@ pub(super) fn order_path(id: &impl std::fmt::Display, step: &str, key: Option<&s
     format!("/order/{id}{step}{mark}{}", query.join("&"))
 }
 
-/// A key in the address takes the place of a session.
+/// A key in the URL takes the place of a session.
 async fn access(visit: &Visit<'_>, key: Option<&str>) -> Result<Access, PageError> {
     match key.filter(|key| !key.is_empty()) {
         Some(key) => Ok(Access::Key(key.to_owned())),

@@ -17,7 +17,7 @@ use crate::visit::Visit;
 pub(crate) enum PageError {
     /// A service has refused a request, or does not answer.
     Problem(Problem),
-    /// The page is for customers: the address of the sign-in page.
+    /// The page is for customers: the URL of the sign-in page.
     SignIn(String),
 }
 

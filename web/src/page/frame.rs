@@ -16,7 +16,7 @@ use crate::links;
 use crate::locale::{Key, Language, Message};
 
 /// The outer parts of a page. Every template that extends `layout.html` has it in the field `page`,
-/// and gets its texts, addresses and formats from it.
+/// and gets its texts, URLs and formats from it.
 pub(crate) struct Frame {
     pub(crate) language: Language,
     /// The title, without the name of the shop.
@@ -29,7 +29,7 @@ pub(crate) struct Frame {
     pub(crate) query: String,
     /// The part of the query that makes another page for search engines.
     pub(crate) canonical_query: String,
-    /// The address of the shop, without a slash at the end.
+    /// The URL of the shop, without a slash at the end.
     pub(crate) public_url: String,
     /// The picture that stands for the page on other sites.
     pub(crate) image: Option<String>,
@@ -53,7 +53,7 @@ pub(crate) struct Alternate {
     pub(crate) language: Language,
     /// The path with its query.
     pub(crate) path: String,
-    /// The whole address, without what makes no other page.
+    /// The whole URL, without what makes no other page.
     pub(crate) canonical: String,
     pub(crate) is_current: bool,
 }
@@ -75,12 +75,12 @@ impl Frame {
         self.language.text(key)
     }
 
-    /// Returns the address of a page in this language: `/cart` is `/en/cart`.
+    /// Returns the URL of a page in this language: `/cart` is `/en/cart`.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.language.prefix())
     }
 
-    /// Returns the address of a category.
+    /// Returns the URL of a category.
     pub(crate) fn category_url(&self, name: &str) -> String {
         self.url(&format!("/c/{}", links::encode(name)))
     }
@@ -90,12 +90,12 @@ impl Frame {
         self.path.strip_prefix("/c/").is_some_and(|encoded| encoded == links::encode(name))
     }
 
-    /// Returns the address of a product, with its name.
+    /// Returns the URL of a product, with its name.
     pub(crate) fn product_url(&self, product: &Product) -> String {
         self.url(&product_path(product.id, &product.name))
     }
 
-    /// Returns the address of a product in a cart or a wishlist.
+    /// Returns the URL of a product in a cart or a wishlist.
     pub(crate) fn cart_product_url(&self, product: &CartProduct) -> String {
         self.url(&product_path(product.id, &product.name))
     }
@@ -118,7 +118,7 @@ impl Frame {
         self.text("promise-delivery").arg("from", days.from).arg("to", days.to).to_string()
     }
 
-    /// Returns the address of an embedded file, such as `shop.css`.
+    /// Returns the URL of an embedded file, such as `shop.css`.
     pub(crate) fn asset(&self, name: &str) -> &'static str {
         assets::path(name)
     }
@@ -143,12 +143,12 @@ impl Frame {
         self.language.date(*moment)
     }
 
-    /// Returns the whole address of the page.
+    /// Returns the whole URL of the page.
     pub(crate) fn canonical(&self) -> String {
         format!("{}{}{}{}", self.public_url, self.language.prefix(), self.path, self.canonical_query)
     }
 
-    /// Returns a path of the shop as a whole address; the address of another site stays as it is.
+    /// Returns a path of the shop as a whole URL; the URL of another site stays as it is.
     pub(crate) fn absolute(&self, address: &str) -> String {
         if address.starts_with('/') { format!("{}{address}", self.public_url) } else { address.to_owned() }
     }

@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 
 use souk_types::Network;
 
-/// Time counts half after this time, in seconds.
-const HALF_LIFE: f64 = 10.0;
+/// Seconds after which used time counts half.
+const HALF_LIFE_SECONDS: f64 = 10.0;
 /// Seconds that a visitor uses with a few pages. Networks below it rank equal, so that new networks
 /// do not come before those of visitors.
-const LIGHT_USE: f64 = 0.5;
+const LIGHT_USE_SECONDS: f64 = 0.5;
 /// Seconds from which a network is heavy: 7 % of the time. A visitor with a request each second is
 /// heavy when one takes 70 ms to serve. A client that always has a request under way is heavy after
 /// one second.
-const HEAVY_USE: f64 = 1.0;
+const HEAVY_USE_SECONDS: f64 = 1.0;
 /// Seconds that count for a request while it is served, so that no network gets all permits at
 /// once.
-const EXPECTED_TIME: f64 = 0.05;
+const EXPECTED_SECONDS: f64 = 0.05;
 /// Networks whose time is remembered.
 const MAX_NETWORKS: usize = 10_000;
 
@@ -54,16 +54,17 @@ impl Usages {
     #[allow(clippy::cast_precision_loss, reason = "a number of permits")]
     pub(super) fn rank(&self, network: Network, now: Instant) -> f64 {
         if network.is_unspecified() {
-            return LIGHT_USE;
+            return LIGHT_USE_SECONDS;
         }
-        let rank = |usage: &Usage| (usage.seconds_at(now) + usage.serving as f64 * EXPECTED_TIME).max(LIGHT_USE);
-        self.0.get(&network).map_or(LIGHT_USE, rank)
+        let rank =
+            |usage: &Usage| (usage.seconds_at(now) + usage.serving as f64 * EXPECTED_SECONDS).max(LIGHT_USE_SECONDS);
+        self.0.get(&network).map_or(LIGHT_USE_SECONDS, rank)
     }
 
     /// Whether the network is heavy: it has used much time lately. The shop's own requests, which
     /// have no network, count as those of a visitor.
     pub(super) fn is_heavy(&self, network: Network, now: Instant) -> bool {
-        !network.is_unspecified() && self.seconds(network, now) > HEAVY_USE
+        !network.is_unspecified() && self.seconds(network, now) > HEAVY_USE_SECONDS
     }
 
     /// Returns the seconds of a network, as they count now.
@@ -81,7 +82,7 @@ impl Usages {
     /// Removes the time of networks that use little, or of all that use nothing now if that leaves
     /// many.
     fn remove_idle(&mut self, now: Instant) {
-        self.0.retain(|_, usage| usage.serving > 0 || usage.seconds_at(now) > LIGHT_USE);
+        self.0.retain(|_, usage| usage.serving > 0 || usage.seconds_at(now) > LIGHT_USE_SECONDS);
         if self.0.len() > MAX_NETWORKS / 2 {
             self.0.retain(|_, usage| usage.serving > 0);
         }
@@ -91,7 +92,7 @@ impl Usages {
 impl Usage {
     fn seconds_at(&self, now: Instant) -> f64 {
         let age = now.saturating_duration_since(self.at).as_secs_f64();
-        self.seconds * (-age / HALF_LIFE).exp2()
+        self.seconds * (-age / HALF_LIFE_SECONDS).exp2()
     }
 
     fn add(&mut self, time: Duration, now: Instant) {

@@ -57,8 +57,8 @@ fn serve<C: ApiCall>(bus: &Bus, rocket: Arc<Client>, prefix: &'static str) {
 /// Errors: the request or the response is over its limit, or the target is not a path. Every error
 /// of a route is a response.
 async fn dispatch(rocket: &Client, prefix: &str, request: ApiRequest) -> Result<ApiResponse> {
-    if request.body.len() > MAX_REQUEST_BODY {
-        return Err(Error::too_large(MAX_REQUEST_BODY as u64));
+    if request.body.len() as u64 > MAX_REQUEST_BODY {
+        return Err(Error::too_large(MAX_REQUEST_BODY));
     }
     let not_a_path = || Error::malformed("The target of an API request is not a path of the service.");
     let uri = Uri::try_from(format!("{prefix}{}", request.target)).map_err(|_| not_a_path())?;
@@ -176,7 +176,8 @@ mod tests {
     #[rocket::async_test]
     async fn bodies_are_bounded_and_targets_are_paths() {
         let (bus, _client) = bus("/products").await;
-        let too_large = call(&bus, ApiMethod::Post, "/words", &"a".repeat(MAX_REQUEST_BODY + 1)).await;
+        let body = "a".repeat(usize::try_from(MAX_REQUEST_BODY).unwrap() + 1);
+        let too_large = call(&bus, ApiMethod::Post, "/words", &body).await;
         assert_eq!(too_large.err().map(|error| error.kind()), Some(ErrorKind::TooLarge));
         let largest = call(&bus, ApiMethod::Get, &format!("/large?bytes={MAX_RESPONSE_BODY}"), "").await.unwrap();
         assert_eq!(largest.body.len(), MAX_RESPONSE_BODY);

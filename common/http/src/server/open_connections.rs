@@ -19,14 +19,14 @@ struct State {
     open: usize,
     /// Connections that wait for their clients, longest first.
     waiting: BTreeMap<u64, Arc<Notify>>,
-    next_turn: u64,
+    next_wait_order: u64,
 }
 
 /// The slot of an open connection. Dropping it lets another connection open.
 pub(super) struct Slot {
     connections: Arc<OpenConnections>,
     /// The key in `waiting`.
-    turn: AtomicU64,
+    wait_order: AtomicU64,
     is_waiting: AtomicBool,
     is_busy: AtomicBool,
     replaced: Arc<Notify>,
@@ -61,11 +61,11 @@ impl OpenConnections {
         }
         state.open += 1;
         let replaced = Arc::default();
-        let turn = AtomicU64::new(state.add_waiting(&replaced));
+        let wait_order = AtomicU64::new(state.add_waiting(&replaced));
         drop(state);
         Some(Arc::new(Slot {
             connections: Arc::clone(self),
-            turn,
+            wait_order,
             is_waiting: AtomicBool::new(true),
             is_busy: AtomicBool::new(false),
             replaced,
@@ -79,10 +79,10 @@ impl OpenConnections {
 
 impl State {
     fn add_waiting(&mut self, replaced: &Arc<Notify>) -> u64 {
-        let turn = self.next_turn;
-        self.next_turn += 1;
-        self.waiting.insert(turn, Arc::clone(replaced));
-        turn
+        let wait_order = self.next_wait_order;
+        self.next_wait_order += 1;
+        self.waiting.insert(wait_order, Arc::clone(replaced));
+        wait_order
     }
 }
 
@@ -124,7 +124,7 @@ impl Slot {
     fn start_waiting(&self) {
         if !self.is_waiting.swap(true, Ordering::Relaxed) {
             let mut state = self.connections.state();
-            self.turn.store(state.add_waiting(&self.replaced), Ordering::Relaxed);
+            self.wait_order.store(state.add_waiting(&self.replaced), Ordering::Relaxed);
             drop(state);
             self.connections.changed.notify_one();
         }
@@ -132,7 +132,7 @@ impl Slot {
 
     fn stop_waiting(&self) {
         if self.is_waiting.swap(false, Ordering::Relaxed) {
-            self.connections.state().waiting.remove(&self.turn.load(Ordering::Relaxed));
+            self.connections.state().waiting.remove(&self.wait_order.load(Ordering::Relaxed));
         }
     }
 }
@@ -147,7 +147,7 @@ impl Drop for InFlight {
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut state = self.connections.state();
-        state.waiting.remove(&self.turn.load(Ordering::Relaxed));
+        state.waiting.remove(&self.wait_order.load(Ordering::Relaxed));
         state.open -= 1;
         drop(state);
         self.connections.changed.notify_one();

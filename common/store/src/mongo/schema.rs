@@ -16,6 +16,7 @@ use mongodb::{Collection, Database, IndexModel};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::super::events::INBOX_RETENTION;
 use super::super::{Find, Index, words};
 use super::connection::{Connection, Failure, OPERATION_TIMEOUT, code};
 use super::value;
@@ -30,8 +31,6 @@ pub(super) const INBOX: &str = "_inbox";
 pub(super) const FORMAT: &str = "_format";
 /// Collection of the searched fields of each collection.
 pub(super) const SEARCHED: &str = "_searched";
-/// Retention of the inbox. The bus redelivers nothing after a week.
-const INBOX_RETENTION: Duration = Duration::from_hours(7 * 24);
 /// Time limit for creating the indexes of a large collection.
 const INDEXING_TIMEOUT: Duration = Duration::from_mins(30);
 /// Documents whose words are written in one round trip.

@@ -8,14 +8,13 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use tokio::sync::mpsc;
 
 use super::super::commit::{BulkRule, Change, Commit, Refusal, Write};
+use super::super::events::INBOX_RETENTION;
 use super::schema::{List, Table, Tables};
 use super::{Job, LOCK_TIMEOUT, QueuedCommit, failed, stored};
 use souk_types::{Error, RequestId};
 
 /// Commits in one transaction. More would delay the answer to the first.
 const MAX_BATCH: usize = 512;
-/// Retention of the inbox, in seconds. The bus redelivers nothing after a week.
-const INBOX_RETENTION_SECONDS: u32 = 7 * 24 * 3600;
 
 /// Wait for readers before the WAL is truncated. Commits wait meanwhile, and the caller retries.
 const TRUNCATE_TIMEOUT: Duration = Duration::from_millis(250);
@@ -127,7 +126,7 @@ fn apply(connection: &Connection, tables: &Tables, commit: &mut Commit) -> Resul
             return Ok(Err(Refusal::Repeated));
         }
         let mut delete = connection.prepare_cached("DELETE FROM _inbox WHERE at < unixepoch() - ?1").map_err(failed)?;
-        delete.execute([INBOX_RETENTION_SECONDS]).map_err(failed)?;
+        delete.execute([INBOX_RETENTION.as_secs().cast_signed()]).map_err(failed)?;
     }
     for write in &commit.writes {
         let table = tables.get(write.collection)?;

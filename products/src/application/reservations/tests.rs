@@ -13,7 +13,7 @@ use crate::application::stock;
 use crate::domain::product::tests::tea;
 use crate::domain::stock::StockLevels;
 use crate::domain::stock_change::AvailableQuantity;
-use crate::settings::ImportLimits;
+use crate::options::Options;
 
 pub(crate) struct Service {
     pub(crate) app: App,
@@ -25,7 +25,7 @@ impl Service {
         let directory = tempfile::tempdir().unwrap();
         let database = Database::sqlite("products", &directory.path().join("p.db"), Durability::Process).unwrap();
         let verifier = Verifier::from_bus(Bus::local());
-        let app = App::start(database, &Bus::local(), verifier, ImportLimits::default()).unwrap();
+        let app = App::start(database, &Bus::local(), verifier, Options::default()).unwrap();
         Self { app, _directory: directory }
     }
 

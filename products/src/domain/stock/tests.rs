@@ -11,9 +11,9 @@ fn stock(available: i64) -> Stock {
     Stock::new(AvailableQuantity::try_from(available).unwrap())
 }
 
-pub(crate) fn claim(pieces: u64) -> Claim {
-    let until = Timestamp::now().after(Duration::from_mins(15));
-    Claim { order: OrderId::new(), quantity: quantity(pieces), until, until_if_scarce: until }
+pub(crate) fn hold_request(pieces: u64) -> HoldRequest {
+    let expires_at = Timestamp::now().after(Duration::from_mins(15));
+    HoldRequest { order: OrderId::new(), quantity: quantity(pieces), expires_at, expires_at_if_scarce: expires_at }
 }
 
 /// Available, reserved and sold.
@@ -25,7 +25,7 @@ fn levels(stock: &Stock) -> (u32, u64, u64) {
 
 /// Places a hold and returns its id.
 fn held(stock: &mut Stock, reservation: ReservationId, pieces: u64) -> HoldId {
-    stock.hold(reservation, &claim(pieces)).unwrap();
+    stock.hold(reservation, &hold_request(pieces)).unwrap();
     stock.holds()[&reservation].id
 }
 
@@ -49,9 +49,13 @@ fn a_hold_is_shorter_while_more_of_the_stock_is_reserved() {
     let mut stock = stock(200);
     for (ordered, minutes) in [(1, 15), (19, 15), (40, 10), (40, 5), (100, 5)] {
         let soon = Timestamp::now().after(Duration::from_mins(5));
-        let claim = Claim { until: soon.after(Duration::from_mins(10)), until_if_scarce: soon, ..claim(ordered) };
-        let until = stock.hold(ReservationId::new(), &claim).unwrap();
-        assert_eq!(until, soon.after(Duration::from_mins(minutes - 5)), "after {ordered}");
+        let request = HoldRequest {
+            expires_at: soon.after(Duration::from_mins(10)),
+            expires_at_if_scarce: soon,
+            ..hold_request(ordered)
+        };
+        let expires_at = stock.hold(ReservationId::new(), &request).unwrap();
+        assert_eq!(expires_at, soon.after(Duration::from_mins(minutes - 5)), "after {ordered}");
     }
     for (part, whole, percent) in [(1, 200, 1), (20, 200, 10), (21, 200, 11), (200, 200, 100), (0, 0, 0)] {
         assert_eq!(percent_of(part, whole), percent, "{part} of {whole}");
@@ -62,7 +66,7 @@ fn a_hold_is_shorter_while_more_of_the_stock_is_reserved() {
 fn a_hold_beyond_the_available_quantity_fails() {
     let mut stock = stock(3);
     for (pieces, refused) in [(4, Some(3)), (3, None), (1, Some(0))] {
-        let outcome = stock.hold(ReservationId::new(), &claim(pieces));
+        let outcome = stock.hold(ReservationId::new(), &hold_request(pieces));
         assert_eq!(outcome.err(), refused.map(|available| InsufficientStock { available }), "{pieces}");
     }
     assert_eq!(levels(&stock), (0, 3, 0));
@@ -97,7 +101,7 @@ fn restocking_before_the_sale_is_applied_frees_the_hold() {
 }
 
 #[test]
-fn the_background_job_looks_after_the_oldest_hold() {
+fn the_background_job_checks_the_oldest_hold() {
     let (mut stock, [first, second]) = (stock(5), [ReservationId::new(), ReservationId::new()]);
     let due =
         |stock: &Stock, reservation| stock.holds()[&reservation].id.created_at().map(|at| at.after(SETTLEMENT_LEASE));
@@ -137,8 +141,8 @@ fn every_change_counts_and_a_repetition_does_not() {
     let (mut stock, [sold, released]) = (stock(10), [ReservationId::new(), ReservationId::new()]);
     let hold = held(&mut stock, sold, 2);
     let steps: [Step<'_>; 10] = [
-        (&|stock| assert!(stock.hold(released, &claim(99)).is_err()), 2),
-        (&|stock| assert!(stock.hold(released, &claim(3)).is_ok()), 3),
+        (&|stock| assert!(stock.hold(released, &hold_request(99)).is_err()), 2),
+        (&|stock| assert!(stock.hold(released, &hold_request(3)).is_ok()), 3),
         (&|stock| stock.settle(released, None), 4),
         (&|stock| stock.settle(released, None), 4),
         (&|stock| stock.settle(sold, Some(hold)), 5),

@@ -5,8 +5,8 @@ use souk_contract::products::{Release, Released, Restock, Restocked, RestockedPi
 use souk_types::{Error, Result, Timestamp};
 
 use super::outcomes::{
-    Reply, apply_payment, apply_refund, apply_refunds, payment_call, payment_of, provider_of, record_retry, stock_call,
-    update,
+    Reply, apply_payment, apply_refund, apply_refunds, payment_call, payment_of, provider_of,
+    record_and_schedule_retry, stock_call, update,
 };
 use crate::App;
 use crate::application::discounts::{self, DiscountUser};
@@ -23,9 +23,9 @@ pub(super) async fn cancel_payment(app: &App, order: &Order) -> Result<Order> {
     let provider = provider_of(app, order).await?;
     match payment_call(app, id, "cancel", provider.cancel(payment)).await? {
         Reply::Done(report, entry) if payment.clone().apply(&report) => apply_payment(app, id, report, entry).await,
-        Reply::Done(..) => look_later(app, order).await,
+        Reply::Done(..) => check_later(app, order).await,
         Reply::Refused(error, entry) => {
-            record_retry(app, id, entry).await;
+            record_and_schedule_retry(app, id, entry).await;
             Err(error)
         }
     }
@@ -41,9 +41,9 @@ pub(super) async fn cancel_payment(app: &App, order: &Order) -> Result<Order> {
 /// both.
 pub(super) async fn request_refunds(app: &App, order: &Order) -> Result<Order> {
     let id = order.id;
-    let order = match read_refunds(app, order).await? {
-        Listed::Changed(order) => order,
-        Listed::Unchanged => order.clone(),
+    let order = match sync_refunds(app, order).await? {
+        RefundSync::Changed(order) => order,
+        RefundSync::Unchanged => order.clone(),
     };
     let (payment, provider) = (payment_of(&order)?, provider_of(app, &order).await?);
     let mut changed = order.clone();
@@ -61,29 +61,29 @@ pub(super) async fn request_refunds(app: &App, order: &Order) -> Result<Order> {
 
 /// Reads the provider's list of refunds, for the state of those that it has not completed.
 pub(super) async fn check_refunds(app: &App, order: &Order) -> Result<Order> {
-    match read_refunds(app, order).await? {
-        Listed::Changed(order) => Ok(order),
-        Listed::Unchanged => look_later(app, order).await,
+    match sync_refunds(app, order).await? {
+        RefundSync::Changed(order) => Ok(order),
+        RefundSync::Unchanged => check_later(app, order).await,
     }
 }
 
 #[expect(clippy::large_enum_variant, reason = "one value for each call")]
-pub(crate) enum Listed {
+pub(crate) enum RefundSync {
     Changed(Order),
     Unchanged,
 }
 
 /// Reads the provider's whole list of refunds, and applies it to the order.
-pub(crate) async fn read_refunds(app: &App, order: &Order) -> Result<Listed> {
+pub(crate) async fn sync_refunds(app: &App, order: &Order) -> Result<RefundSync> {
     let (id, payment) = (order.id, payment_of(order)?);
     let provider = provider_of(app, order).await?;
     match payment_call(app, id, "list-refunds", provider.refunds(payment)).await? {
         Reply::Done(list, entry) if order.would_change_refunds(&list) => {
-            Ok(Listed::Changed(apply_refunds(app, id, list, entry).await?))
+            Ok(RefundSync::Changed(apply_refunds(app, id, list, entry).await?))
         }
-        Reply::Done(..) => Ok(Listed::Unchanged),
+        Reply::Done(..) => Ok(RefundSync::Unchanged),
         Reply::Refused(error, entry) => {
-            record_retry(app, id, entry).await;
+            record_and_schedule_retry(app, id, entry).await;
             Err(error)
         }
     }
@@ -91,13 +91,13 @@ pub(crate) async fn read_refunds(app: &App, order: &Order) -> Result<Listed> {
 
 /// Reads the provider's list of refunds before the shop decides one: refunds on the provider's
 /// dashboard leave less money. An order of 0.00 has no payment.
-pub(crate) async fn read_refunds_if_paid(app: &App, order: &Order) -> Result<()> {
-    if order.payment().is_some() { read_refunds(app, order).await.map(drop) } else { Ok(()) }
+pub(crate) async fn sync_refunds_if_paid(app: &App, order: &Order) -> Result<()> {
+    if order.payment().is_some() { sync_refunds(app, order).await.map(drop) } else { Ok(()) }
 }
 
-async fn look_later(app: &App, order: &Order) -> Result<Order> {
+async fn check_later(app: &App, order: &Order) -> Result<Order> {
     update(app, order.id, |order, now| {
-        order.look_later(now);
+        order.check_later(now);
         Ok(())
     })
     .await
@@ -121,7 +121,7 @@ pub(super) async fn return_stock(app: &App, order: &Order) -> Result<Order> {
 /// Counts an order that was not paid, and releases its stock, or restocks it when it is sold.
 async fn return_all_stock(app: &App, order: &Order) -> Result<Order> {
     let (id, reservation) = (order.id, order.reservation());
-    let cart = count_unpaid(app, order).await?;
+    let cart = record_unpaid_in_cart(app, order).await?;
     // A discount that a confirmed order has used stays used when the order is cancelled.
     if order.was_confirmed() {
         discounts::confirm(app, id, order.quote(), DiscountUser::of(order)).await?;
@@ -132,7 +132,7 @@ async fn return_all_stock(app: &App, order: &Order) -> Result<Order> {
     let (released, entry) = match stock_call(app, id, release).await? {
         Reply::Done(released, entry) => (released, entry),
         Reply::Refused(error, entry) => {
-            record_retry(app, id, entry).await;
+            record_and_schedule_retry(app, id, entry).await;
             return Err(error);
         }
     };
@@ -160,11 +160,11 @@ async fn restock(app: &App, order: &Order, pieces: RestockedPieces) -> Result<Lo
         // `products` has sold this stock. The order stays due, so that no sold stock is lost
         // silently.
         Reply::Done(Restocked::NotSold, entry) => {
-            record_retry(app, id, entry).await;
+            record_and_schedule_retry(app, id, entry).await;
             Err(Error::internal(format!("products reports reservation {reservation} as sold and as not sold")))
         }
         Reply::Refused(error, entry) => {
-            record_retry(app, id, entry).await;
+            record_and_schedule_retry(app, id, entry).await;
             Err(error)
         }
     }
@@ -172,7 +172,7 @@ async fn restock(app: &App, order: &Order, pieces: RestockedPieces) -> Result<Lo
 
 /// Counts the order in its cart if it held stock and was not paid. An account may have been deleted
 /// while its order was being placed, and the order has its personal data then.
-async fn count_unpaid(app: &App, order: &Order) -> Result<CartState> {
+async fn record_unpaid_in_cart(app: &App, order: &Order) -> Result<CartState> {
     let (id, owner) = (order.id, order.placed_by());
     match (owner, order.ended_unpaid()) {
         (Some(owner), Some(at)) => {

@@ -10,17 +10,17 @@ use souk_contract::shopping::TimelineKind;
 use souk_store::Events;
 use souk_types::{Error, Money, Result, Timestamp};
 
+use super::actions::{complete_cart, confirm_discounts, confirm_sold, payment_by_order_id, reserve};
 use super::outcomes::{Reply, payment_call, publish_changes};
 use super::refusals::{Stock, out_of_stock, reject};
-use super::steps::{complete_cart, confirm_discounts, confirm_sold, named_payment, reserve};
 use crate::App;
 use crate::application::discounts::{self, DiscountUser};
 use crate::application::{order_log, quote};
 use crate::domain::order::history::LogEntry;
 use crate::domain::order::number::OrderNumber;
 use crate::domain::order::{Hold, Order, OrderStatus, StatusReason, interrupted, quote_changed, require_orderable};
-use crate::domain::payment::Charge;
-use crate::domain::payment::report::{PaymentReport, ProviderStatus};
+use crate::domain::payment::ChargeRequest;
+use crate::domain::payment::report::{PaymentReport, ProviderPaymentStatus};
 use crate::domain::payment::state::Payment;
 use crate::domain::quote::{Item, Quote};
 
@@ -36,7 +36,7 @@ pub(super) async fn reserve_stock(app: &App, order: &Order) -> Result<Order> {
             return reject(app, order, out_of_stock(&shortages), StatusReason::OutOfStock, Stock::NotHeld, entry).await;
         }
         Reply::Done(Reserved::Released, entry) => {
-            return reject(app, order, interrupted(), StatusReason::Interrupted, Stock::Held, entry).await;
+            return reject(app, order, interrupted(), StatusReason::Interrupted, Stock::MayBeHeld, entry).await;
         }
         Reply::Refused(error, entry) => {
             return reject(app, order, error, StatusReason::ReservationRefused, Stock::NotHeld, entry).await;
@@ -45,7 +45,7 @@ pub(super) async fn reserve_stock(app: &App, order: &Order) -> Result<Order> {
     let quote = match final_quote(app, order, &products).await {
         Ok(quote) => quote,
         Err(error) if error.is_transient() => return Err(error),
-        Err(error) => return reject(app, order, error, StatusReason::QuoteChanged, Stock::Held, reserved).await,
+        Err(error) => return reject(app, order, error, StatusReason::QuoteChanged, Stock::MayBeHeld, reserved).await,
     };
     pay_and_record(app, order, (products, quote), expires_at, reserved).await
 }
@@ -53,12 +53,12 @@ pub(super) async fn reserve_stock(app: &App, order: &Order) -> Result<Order> {
 /// Continues an order whose stock was sold by a checkout that was interrupted before it could store
 /// that. If its price is not the one that it was stored with, the money and the stock go back.
 async fn resume_sold(app: &App, order: &Order, sold: LogEntry) -> Result<Order> {
-    let captured = match named_payment(app, order)? {
+    let captured = match payment_by_order_id(app, order)? {
         Some(payment) => app.payments.provider(payment.method)?.check(&payment).await?.captured,
         None => Money::zero(order.total().currency()),
     };
     if captured != order.total() {
-        return reject(app, order, interrupted(), StatusReason::Interrupted, Stock::Held, sold).await;
+        return reject(app, order, interrupted(), StatusReason::Interrupted, Stock::MayBeHeld, sold).await;
     }
     let priced = (order.items().iter().map(|item| Item::from(item).product).collect(), order.quote().clone());
     pay_and_record(app, order, priced, order.reserved_until(), sold).await
@@ -77,7 +77,7 @@ async fn pay_and_record(
     let begun = match begun? {
         Begun::Payment(payment) => payment,
         Begun::Refused(error, entry) => {
-            return reject(app, order, error, StatusReason::PaymentRefused, Stock::Held, entry).await;
+            return reject(app, order, error, StatusReason::PaymentRefused, Stock::MayBeHeld, entry).await;
         }
     };
     let hold = Hold { products, quote, number: number?, payment: begun.payment, until };
@@ -120,12 +120,12 @@ struct BegunPayment {
 }
 
 /// Charges the payment, or opens it when the provider gives it a name, or the client pays.
-async fn begin_payment(app: &App, order: &Order, charge: &Charge) -> Result<Begun> {
+async fn begin_payment(app: &App, order: &Order, charge: &ChargeRequest) -> Result<Begun> {
     if charge.amount.is_zero() {
         return Ok(Begun::Payment(BegunPayment { payment: None, report: None, entry: None }));
     }
     let provider = app.payments.provider(charge.details.method())?;
-    let Some(payment) = provider.named_payment(charge) else {
+    let Some(payment) = provider.payment_by_order_id(charge) else {
         return Ok(match payment_call(app, order.id, "open", provider.open(charge)).await? {
             Reply::Done(payment, entry) => {
                 Begun::Payment(BegunPayment { payment: Some(payment), report: None, entry: Some(entry) })
@@ -145,9 +145,9 @@ async fn begin_payment(app: &App, order: &Order, charge: &Charge) -> Result<Begu
 }
 
 /// Returns the report of a charge without a reply. The background job checks it.
-pub(super) fn unknown_outcome(order: &Order, charge: &Charge, error: &Error) -> PaymentReport {
+pub(super) fn unknown_outcome(order: &Order, charge: &ChargeRequest, error: &Error) -> PaymentReport {
     tracing::warn!(order = %order.id, %error, "the outcome of a charge is unknown; the background job checks it");
-    PaymentReport::new(ProviderStatus::Processing, Money::zero(charge.amount.currency()))
+    PaymentReport::new(ProviderPaymentStatus::Processing, Money::zero(charge.amount.currency()))
 }
 
 /// Stores the order as reserved, with the outcome of its charge. When it is paid, sells the stock

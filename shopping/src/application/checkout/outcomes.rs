@@ -37,7 +37,7 @@ async fn final_reply<T>(app: &App, id: OrderId, (result, entry): (Result<T>, Log
     match result {
         Ok(reply) => Ok(Reply::Done(reply, entry)),
         Err(error) if error.is_transient() => {
-            record_retry(app, id, entry).await;
+            record_and_schedule_retry(app, id, entry).await;
             Err(error)
         }
         Err(error) => Ok(Reply::Refused(error, entry)),
@@ -45,7 +45,7 @@ async fn final_reply<T>(app: &App, id: OrderId, (result, entry): (Result<T>, Log
 }
 
 /// Records a failed attempt and schedules the next one. If that fails, the order stays due.
-pub(super) async fn record_retry(app: &App, id: OrderId, entry: LogEntry) {
+pub(super) async fn record_and_schedule_retry(app: &App, id: OrderId, entry: LogEntry) {
     let record = move |order: &mut Order, now| {
         order.log(entry.clone());
         order.retry_later(now);
@@ -57,7 +57,7 @@ pub(super) async fn record_retry(app: &App, id: OrderId, entry: LogEntry) {
 }
 
 /// Records a failed attempt of an admin. No job repeats it.
-pub(crate) async fn record_attempt(app: &App, id: OrderId, entry: LogEntry) {
+pub(crate) async fn record_failed_attempt(app: &App, id: OrderId, entry: LogEntry) {
     let record = move |order: &mut Order, _| {
         order.log(entry.clone());
         Ok(())
@@ -153,7 +153,7 @@ pub(super) async fn provider_of<'a>(app: &'a App, order: &Order) -> Result<&'a d
     let provider = app.payments.provider(payment_of(order)?.method);
     if let Err(error) = &provider {
         let entry = order_log::entry(TimelineKind::Retry, "payment-provider", error.code().to_owned());
-        record_retry(app, order.id, entry).await;
+        record_and_schedule_retry(app, order.id, entry).await;
     }
     provider
 }

@@ -17,7 +17,7 @@ use crate::application::cart::{self, CartOwner};
 use crate::application::{catalogue, order, order_log, quote};
 use crate::domain::cart::{Cart, CartLine};
 use crate::domain::cart_orders::CartClaim;
-use crate::domain::idempotency::CheckoutRequest;
+use crate::domain::checkout_request::CheckoutRequest;
 use crate::domain::order::buyer::Buyer;
 use crate::domain::order::checkout_table::Trigger;
 use crate::domain::order::{NewOrder, Order, OrderView, StatusReason, require_orderable};
@@ -82,23 +82,23 @@ async fn place_new(
     contact: Result<Option<Contact>>,
 ) -> Result<(Order, bool)> {
     let owner: Owner = client.owner.into();
-    app.rates.count_order(owner, client.network)?;
-    quote::count_vat_number(app, client.network, &request.terms)?;
-    let buyer = Buyer::new(complete_terms(request, contact?)?, request.note.clone());
+    app.rate_limits.count_order(owner, client.network)?;
+    quote::count_vat_number(app, client.network, &request.quote_request)?;
+    let buyer = Buyer::new(complete_quote_request(request, contact?)?, request.note.clone());
     let (mut cart, deadline) = (cart?, Instant::now() + RETRY_TIMEOUT);
     loop {
         let now = Timestamp::now();
-        app.limits.check(&cart, now)?;
+        app.checkout_limits.check(&cart, now)?;
         if !client.is_verified {
             check_network(app, client.network, &cart, now).await?;
         }
         if let (Owner::Guest(_), Some(email)) = (owner, buyer.email()) {
-            app.limits.check_unpaid(&app.store.orders.of_guests(email).await?, now)?;
+            app.checkout_limits.check_unpaid(&app.store.orders.of_guests(email).await?, now)?;
         }
         let (buyer, quote) = price(app, owner, &cart, &buyer, request).await?;
         let unverified_network = (!client.is_verified).then_some(client.network);
         let order = NewOrder { owner, unverified_network, key, request, buyer, quote, language: client.language }
-            .of_cart(&cart, &app.limits, now)?;
+            .of_cart(&cart, &app.checkout_limits, now)?;
         match app.store.orders.insert(&order).await {
             Ok(()) => return Ok((check_network_again(app, order).await?, false)),
             Err(error) if error.is_duplicate() => {}
@@ -124,16 +124,16 @@ async fn place_new(
 /// Errors: `unverified-limit`.
 async fn check_network(app: &App, network: Network, cart: &Cart, now: Timestamp) -> Result<()> {
     // Each order has at least one piece.
-    let unpaid = app.store.orders.of_network(network, app.limits.max_unverified_pieces).await?;
-    app.limits.check_network(&unpaid, cart, now)
+    let unpaid = app.store.orders.of_network(network, app.checkout_limits.max_unverified_pieces).await?;
+    app.checkout_limits.check_network(&unpaid, cart, now)
 }
 
 /// Rejects a new order if it exceeds the limit of its network together with others that were placed
 /// at the same moment.
 async fn check_network_again(app: &App, order: Order) -> Result<Order> {
     let Some(network) = order.unverified_network() else { return Ok(order) };
-    let unpaid = app.store.orders.of_network(network, app.limits.max_unverified_pieces).await?;
-    let Err(error) = app.limits.check_network_again(&unpaid) else { return Ok(order) };
+    let unpaid = app.store.orders.of_network(network, app.checkout_limits.max_unverified_pieces).await?;
+    let Err(error) = app.checkout_limits.check_network_again(&unpaid) else { return Ok(order) };
     let entry = order_log::entry(TimelineKind::State, "unpaid-pieces", error.code().to_owned());
     reject(app, &order, error, StatusReason::ReservationRefused, Stock::NotHeld, entry).await
 }
@@ -141,21 +141,21 @@ async fn check_network_again(app: &App, order: Order) -> Result<Order> {
 /// Asks `customer` for the e-mail address and the saved address that the request leaves out.
 async fn contact(app: &App, owner: Owner, request: &CheckoutRequest) -> Result<Option<Contact>> {
     let Owner::Customer(account) = owner else { return Ok(None) };
-    if request.terms.email.is_some() && request.shipping_address_id.is_none() {
+    if request.quote_request.email.is_some() && request.shipping_address_id.is_none() {
         return Ok(None);
     }
     app.bus.call(GetContact { account, address: request.shipping_address_id }).await.map(Some)
 }
 
-/// Returns the terms of the request with what it leaves out.
-fn complete_terms(request: &CheckoutRequest, contact: Option<Contact>) -> Result<QuoteRequest> {
-    let mut terms = request.terms.clone();
+/// Returns the request for a quote with what the client leaves out.
+fn complete_quote_request(request: &CheckoutRequest, contact: Option<Contact>) -> Result<QuoteRequest> {
+    let mut quote_request = request.quote_request.clone();
     match contact {
         Some(Contact::Open { email, address, .. }) => {
-            terms.email.get_or_insert(email);
+            quote_request.email.get_or_insert(email);
             if request.shipping_address_id.is_some() {
                 let unknown = || Error::invalid_field("shipping_address_id", "is not in your address book");
-                terms.shipping_address = Some(address.ok_or_else(unknown)?);
+                quote_request.shipping_address = Some(address.ok_or_else(unknown)?);
             }
         }
         Some(Contact::Closed) => return Err(Error::unauthenticated("The account is deleted.")),
@@ -164,7 +164,7 @@ fn complete_terms(request: &CheckoutRequest, contact: Option<Contact>) -> Result
         }
         None => {}
     }
-    Ok(terms)
+    Ok(quote_request)
 }
 
 /// Prices the cart. The snapshots of its products may be old: a refusal counts at current prices.

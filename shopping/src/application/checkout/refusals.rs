@@ -4,18 +4,18 @@ use souk_contract::products::Shortage;
 use souk_contract::shopping::OrderId;
 use souk_types::{Error, Result};
 
+use super::actions::payment_by_order_id;
 use super::outcomes::update;
-use super::steps::named_payment;
 use crate::App;
 use crate::application::order;
 use crate::domain::order::history::LogEntry;
 use crate::domain::order::{Order, StatusReason};
 use crate::repositories::CartState;
 
-/// Whether stock is held for an order that is rejected.
+/// Whether `products` may still hold stock for an order that is rejected.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Stock {
-    Held,
+    MayBeHeld,
     NotHeld,
 }
 
@@ -28,7 +28,7 @@ pub(super) async fn reject(
     stock: Stock,
     entry: LogEntry,
 ) -> Result<Order> {
-    let (id, payment) = (order.id, if stock == Stock::Held { named_payment(app, order)? } else { None });
+    let (id, payment) = (order.id, if stock == Stock::MayBeHeld { payment_by_order_id(app, order)? } else { None });
     let is_refused = payment.is_none() && order.payment().is_none();
     let (cart, surplus) = if is_refused { record_refused(app, order).await? } else { (CartState::Open, None) };
     let rejected = update(app, id, move |order, now| {
@@ -36,7 +36,7 @@ pub(super) async fn reject(
         if let Some(payment) = &payment {
             order.attach_payment(payment);
         }
-        order.reject(refusal.clone(), reason, stock == Stock::Held, now)?;
+        order.reject(refusal.clone(), reason, stock == Stock::MayBeHeld, now)?;
         if cart == CartState::Closed {
             order.erase_personal_data();
         }
@@ -60,8 +60,9 @@ async fn record_refused(app: &App, order: &Order) -> Result<(CartState, Option<O
     }
 }
 
-/// Cancels a paid order whose stock cannot be sold.
-pub(super) async fn fail(
+/// Cancels a paid order that cannot be completed: its stock or its discount is gone, or its cart was
+/// ordered again.
+pub(super) async fn cancel_paid(
     app: &App,
     id: OrderId,
     refusal: Error,
@@ -72,7 +73,7 @@ pub(super) async fn fail(
         if let Some(entry) = &entry {
             order.log(entry.clone());
         }
-        order.fail(refusal.clone(), reason, now)
+        order.cancel_because(refusal.clone(), reason, now)
     })
     .await
 }

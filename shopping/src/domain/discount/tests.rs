@@ -9,7 +9,7 @@ fn a_bad_discount_names_its_field() {
     let euros = json!({"amount": 500, "currency": "EUR"});
     for (terms, bad) in [
         (json!({"kind": "percent", "value": 1000}), None),
-        (json!({"kind": "percent", "value": 10_000, "code": "Ähre 5", "limit": 1, "per_customer": 1}), None),
+        (json!({"kind": "percent", "value": 10_000, "code": "Ähre-5", "limit": 1, "per_customer": 1}), None),
         (json!({"kind": "amount", "value": euros, "minimum": euros, "products": [], "categories": ["tea"]}), None),
         (json!({"kind": "free_shipping", "from": null, "until": DAY, "combines": true}), None),
         (json!({"kind": "percent", "value": 0}), Some("value")),
@@ -25,6 +25,8 @@ fn a_bad_discount_names_its_field() {
         (json!({"value": 1}), Some("kind")),
         (json!({"kind": "percent", "value": 1, "code": " "}), Some("code")),
         (json!({"kind": "percent", "value": 1, "code": "x".repeat(41)}), Some("code")),
+        (json!({"kind": "percent", "value": 1, "code": "we lcome"}), Some("code")),
+        (json!({"kind": "percent", "value": 1, "code": "welcome!"}), Some("code")),
         (json!({"kind": "percent", "value": 1, "limit": 0}), Some("limit")),
         (json!({"kind": "percent", "value": 1, "limit": 1_000_001}), Some("limit")),
         (json!({"kind": "percent", "value": 1, "per_customer": -1}), Some("per_customer")),

@@ -6,7 +6,7 @@ use souk_types::{Error, Result, Timestamp};
 
 use super::Order;
 use crate::domain::cart::Cart;
-use crate::domain::cart_orders::UNPAID_WINDOW;
+use crate::domain::cart_orders::unpaid_wait;
 
 /// Limits of the stock that unpaid orders hold. The operator configures them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(crate) struct CheckoutLimits {
 }
 
 impl CheckoutLimits {
-    /// Errors: `unauthenticated` when the account is deleted; `cart-empty`; `hold-limit`;
+    /// Errors: `unauthenticated` when the account is deleted; `cart-empty`; `too-many-pieces`;
     /// `too-many-unpaid-orders`.
     pub(crate) fn check(&self, cart: &Cart, now: Timestamp) -> Result<()> {
         cart.require_open()?;
@@ -56,7 +56,7 @@ impl CheckoutLimits {
             "An order has at most {} pieces, and the cart has {pieces}. Order some of them first, or ask the shop.",
             self.max_order_pieces
         );
-        Err(Error::conflict("hold-limit", detail).with_member("most", self.max_order_pieces))
+        Err(Error::conflict("too-many-pieces", detail).with_member("most", self.max_order_pieces))
     }
 
     fn check_unverified_pieces(&self, cart: &Cart) -> Result<()> {
@@ -107,11 +107,8 @@ impl CheckoutLimits {
     /// Errors: `too-many-unpaid-orders` when this many of a guest's `orders` ended unpaid within
     /// the last hour, whatever token they were placed with.
     pub(crate) fn check_unpaid(&self, orders: &[Order], now: Timestamp) -> Result<()> {
-        let ends = orders.iter().filter_map(Order::ended_unpaid).map(|at| at.after(UNPAID_WINDOW));
-        let mut counting: Vec<Timestamp> = ends.filter(|end| *end > now).collect();
-        counting.sort();
-        match counting.iter().rev().nth(self.max_unpaid_orders.saturating_sub(1)) {
-            Some(end) => Err(self.too_many_unpaid(end.since(now))),
+        match unpaid_wait(orders.iter().filter_map(Order::ended_unpaid), self.max_unpaid_orders, now) {
+            Some(wait) => Err(self.too_many_unpaid(wait)),
             None => Ok(()),
         }
     }
@@ -192,6 +189,6 @@ mod tests {
     fn a_cart_with_too_many_pieces_is_not_ordered() {
         assert!(Shopper::new(10).order(pending).is_ok());
         let error = Shopper::new(11).order(pending).unwrap_err();
-        assert_eq!((error.code(), &error.members()["most"]), ("hold-limit", &10.into()));
+        assert_eq!((error.code(), &error.members()["most"]), ("too-many-pieces", &10.into()));
     }
 }

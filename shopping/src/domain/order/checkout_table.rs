@@ -2,16 +2,17 @@
 //!
 //! | action | does | compensation |
 //! |---|---|---|
-//! | `ReserveStock` | `products.reserve`, then opens the payment: the order is reserved, or rejected; an order of 0.00 is paid at once | `ReturnStock`; `CancelPayment` |
+//! | `ReserveStock` | `products.reserve`, then opens or charges the payment; a captured payment also sells the stock: reserved, paid, confirmed or rejected | `ReturnStock`; `CancelPayment` or `RefundPayment` |
 //! | `ChargePayment` | charges the payment: paid, underpaid, declined, or unknown | `RefundPayment` or `CancelPayment` |
-//! | `CheckPayment` | asks the provider for the state of the payment | none: it changes nothing |
+//! | `CheckPayment` | asks the provider for the state of the payment | none: it changes nothing at the provider |
 //! | `ConfirmStock` | `products.confirm`, or reserves again first: confirmed, or cancelled | `ReturnStock` |
-//! | `Abandon`, `Decline` | rejects the order | none: the compensations follow |
+//! | `Abandon` | rejects the order, or continues its checkout if the payment was charged | none: the compensations follow |
+//! | `Decline` | rejects the order | none: the compensations follow |
 //! | `Cancel`, `ExpireReservation` | cancels the order | none: the compensations follow |
 //! | `CancelPayment` | cancels the payment at the provider | none: it is repeated until nothing more can be captured |
 //! | `ReturnStock` | `products.release` or `products.restock` | none: it is repeated until it succeeds |
 //! | `RefundPayment` | reads the provider's list of refunds, then requests those that are owed | none: it is repeated until the provider answers |
-//! | `CheckRefund` | reads the provider's list of refunds | none: it changes nothing |
+//! | `CheckRefund` | reads the provider's list of refunds | none: it changes nothing at the provider |
 //!
 //! An order that has ended returns its stock to `products` and its money to the customer. Neither
 //! return waits for the other.
@@ -37,7 +38,7 @@ pub(crate) enum NextAction {
     ChargePayment,
     CheckPayment,
     ConfirmStock,
-    /// Rejects an order whose checkout was interrupted.
+    /// Rejects an order whose checkout was interrupted, or continues it if the payment was charged.
     Abandon,
     Decline,
     /// Cancels an order whose payment was cancelled or refunded at the provider.

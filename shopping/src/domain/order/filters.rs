@@ -48,7 +48,7 @@ pub(crate) struct OrderFilters {
 
 impl Input for OrderFilters {
     fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self {
+        let filters = Self {
             status: fields.optional("status"),
             payment: fields.optional("payment"),
             fulfilment: fields.optional("fulfilment"),
@@ -57,7 +57,11 @@ impl Input for OrderFilters {
             from: fields.optional("from"),
             to: fields.optional("to"),
             sort: fields.optional("sort").unwrap_or_default(),
-        })
+        };
+        if filters.from.zip(filters.to).is_some_and(|(from, to)| to <= from) {
+            return fields.refuse("to", "must be after from");
+        }
+        Some(filters)
     }
 }
 
@@ -240,6 +244,16 @@ mod tests {
             fields,
             ["after", "country", "from", "fulfilment", "limit", "page", "payment", "q", "sort", "status", "to"]
         );
+    }
+
+    #[test]
+    fn a_period_ends_after_its_start() {
+        let period = |from, to| query(&[("from", from), ("to", to)]);
+        assert!(period("2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z").is_ok());
+        for to in ["2026-11-01T00:00:00Z", "2026-10-01T00:00:00Z"] {
+            let error = period("2026-11-01T00:00:00Z", to).unwrap_err();
+            assert_eq!(error.fields()[0].field, "to", "{to}");
+        }
     }
 
     #[test]

@@ -11,9 +11,9 @@ use super::buyer::Buyer;
 use super::number::OrderNumber;
 use super::{Actor, CheckoutLimits, Hold, NewOrder, Order, OrderStatus, StatusReason};
 use crate::domain::cart::{Cart, CartLine};
-use crate::domain::idempotency::CheckoutRequest;
+use crate::domain::checkout_request::CheckoutRequest;
 use crate::domain::owner::Owner;
-use crate::domain::payment::report::{PaymentReport, ProviderStatus};
+use crate::domain::payment::report::{PaymentReport, ProviderPaymentStatus};
 use crate::domain::payment::state::Payment;
 use crate::domain::payment::{DemoToken, PaymentDetails, PaymentMethod};
 use crate::domain::quote::{Quote, QuoteLine, QuoteRequest, QuoteShipping, QuoteTax, TaxBasis};
@@ -92,7 +92,7 @@ fn quote_of_cart(cart: &Cart) -> Quote {
 
 pub(crate) fn request(token: DemoToken) -> CheckoutRequest {
     CheckoutRequest {
-        terms: QuoteRequest::default(),
+        quote_request: QuoteRequest::default(),
         shipping_address_id: None,
         note: None,
         payment: PaymentDetails::Demo { token },
@@ -109,7 +109,7 @@ pub(crate) fn network() -> Network {
 pub(crate) fn order_of(cart: &Cart, owner: Owner, key: &str, now: Timestamp) -> Order {
     let (request, key) = (request(DemoToken::Ok), key.parse().unwrap());
     let quote = quote_of_cart(cart);
-    let buyer = Buyer::new(request.terms.clone(), None);
+    let buyer = Buyer::new(request.quote_request.clone(), None);
     let unverified_network = owner.customer().is_none().then(network);
     NewOrder { owner, unverified_network, key: &key, request: &request, buyer, quote, language: Language::English }
         .of_cart(cart, &LIMITS, now)
@@ -167,7 +167,7 @@ pub(super) fn reserved(order: &mut Order, now: Timestamp) {
 
 pub(super) fn paid(order: &mut Order, now: Timestamp) {
     reserved(order, now);
-    let captured = PaymentReport::new(ProviderStatus::Captured, order.total());
+    let captured = PaymentReport::new(ProviderPaymentStatus::Captured, order.total());
     order.apply_payment(&captured, now).unwrap();
 }
 
@@ -193,7 +193,7 @@ pub(super) fn expired(order: &mut Order, now: Timestamp) {
 pub(super) fn declined(order: &mut Order, now: Timestamp) {
     reserved(order, now);
     let nothing = Money::zero(Currency::EUR);
-    order.apply_payment(&PaymentReport::new(ProviderStatus::Declined, nothing), now).unwrap();
+    order.apply_payment(&PaymentReport::new(ProviderPaymentStatus::Declined, nothing), now).unwrap();
     order.decline(now).unwrap();
 }
 

@@ -1,8 +1,8 @@
 //! The pieces of an order: ordered, shipped, refunded, and left to ship. Pure counting: shipments
 //! are checked against it, so that no piece is shipped twice, or after its refund.
 //!
-//! A refund takes the pieces that are not shipped yet first. Pieces of digital goods are never
-//! left: they need no parcel.
+//! A refund takes the pieces that are not shipped yet first. Pieces that need no parcel are never
+//! left: those of digital goods, and those of an order that has ended without a delivery.
 
 use serde::Serialize;
 use souk_contract::products::ProductId;
@@ -21,10 +21,16 @@ pub(crate) struct Pieces {
 }
 
 impl Pieces {
-    pub(super) fn new(product_id: ProductId, ordered: Quantity, is_digital: bool, shipped: u32, refunded: u32) -> Self {
+    pub(super) fn new(
+        product_id: ProductId,
+        ordered: Quantity,
+        needs_parcel: bool,
+        shipped: u32,
+        refunded: u32,
+    ) -> Self {
         let ordered = ordered.get();
         // Refunded pieces above this number were shipped before.
-        let left = if is_digital { 0 } else { ordered.saturating_sub(shipped + refunded) };
+        let left = if needs_parcel { ordered.saturating_sub(shipped + refunded) } else { 0 };
         Self { product_id, ordered, shipped, refunded, left }
     }
 }
@@ -99,17 +105,17 @@ mod tests {
 
     #[test]
     fn refunded_pieces_are_those_that_are_not_shipped_first() {
-        // ordered, digital, shipped, refunded: left
-        for (ordered, digital, shipped, refunded, left) in [
-            (3, false, 0, 0, 3),
-            (3, false, 1, 0, 2),
-            (3, false, 1, 1, 1),
-            (3, false, 1, 2, 0),
-            (3, false, 1, 3, 0),
-            (3, false, 3, 2, 0),
-            (3, true, 0, 0, 0),
+        // ordered, needs a parcel, shipped, refunded: left
+        for (ordered, needs_parcel, shipped, refunded, left) in [
+            (3, true, 0, 0, 3),
+            (3, true, 1, 0, 2),
+            (3, true, 1, 1, 1),
+            (3, true, 1, 2, 0),
+            (3, true, 1, 3, 0),
+            (3, true, 3, 2, 0),
+            (3, false, 0, 0, 0),
         ] {
-            let pieces = Pieces::new(ProductId::new(), quantity(ordered), digital, shipped, refunded);
+            let pieces = Pieces::new(ProductId::new(), quantity(ordered), needs_parcel, shipped, refunded);
             assert_eq!(pieces.left, left, "{pieces:?}");
         }
     }
@@ -119,7 +125,7 @@ mod tests {
         type Case = (Option<Vec<ShippedLine>>, std::result::Result<Vec<ShippedLine>, &'static str>);
         let [tea, book, unknown] = [ProductId::new(), ProductId::new(), ProductId::new()];
         let pieces =
-            || Fulfilment(vec![Pieces::new(tea, quantity(3), false, 1, 0), Pieces::new(book, quantity(1), true, 0, 0)]);
+            || Fulfilment(vec![Pieces::new(tea, quantity(3), true, 1, 0), Pieces::new(book, quantity(1), false, 0, 0)]);
         let cases: [Case; 6] = [
             (None, Ok(vec![line(tea, 2)])),
             (Some(vec![line(tea, 1)]), Ok(vec![line(tea, 1)])),
@@ -132,7 +138,7 @@ mod tests {
             let parcel = pieces().parcel(lines.as_deref());
             assert_eq!(parcel.as_deref().map_err(Error::code), expected.as_deref().map_err(|code| *code), "{lines:?}");
         }
-        let nothing_left = Fulfilment(vec![Pieces::new(tea, quantity(3), false, 2, 1)]);
+        let nothing_left = Fulfilment(vec![Pieces::new(tea, quantity(3), true, 2, 1)]);
         assert_eq!(nothing_left.parcel(None).unwrap_err().code(), "order-state");
         let error = pieces().parcel(Some(&[line(tea, 3), line(unknown, 1)])).unwrap_err();
         let item =
@@ -170,7 +176,7 @@ mod tests {
                     (0..3)
                         .map(|at| {
                             let (shipped, refunded) = (count(at, |piece| piece.0), count(at, |piece| piece.1));
-                            Pieces::new(products[at], quantity(ordered[at]), false, shipped, refunded)
+                            Pieces::new(products[at], quantity(ordered[at]), true, shipped, refunded)
                         })
                         .collect(),
                 );

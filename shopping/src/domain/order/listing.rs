@@ -8,6 +8,7 @@ use souk_types::{Country, Email, Money, Timestamp};
 use super::filters::{FulfilmentStatus, NO_PAYMENT};
 use super::number::OrderNumber;
 use super::sales::Sale;
+use super::shipment::Shipment;
 use super::{Order, OrderStatus};
 use crate::domain::payment::state::{Payment, PaymentStatus};
 
@@ -16,8 +17,8 @@ use crate::domain::payment::state::{Payment, PaymentStatus};
 pub(crate) struct ListFields {
     payment: String,
     country: Option<Country>,
-    /// The words of number, names and products, folded; the e-mail address; the ids of the admins
-    /// who have worked on the order, for the erasure of their accounts.
+    /// The words of number, names, products and tracking numbers, folded; the e-mail address; the
+    /// ids of the admins who have worked on the order, for the erasure of their accounts.
     words: Vec<String>,
     sale: Option<Sale>,
 }
@@ -87,6 +88,7 @@ impl Order {
         let addresses = self.buyer.shipping_address().into_iter().chain(self.buyer.billing_address());
         let names = addresses.flat_map(|address| [Some(address.name()), address.company()]);
         words.extend(names.flatten().flat_map(index_words));
+        words.extend(self.shipments.iter().filter_map(Shipment::tracking).flat_map(index_words));
         words.extend(self.admins().map(|admin| admin.to_string()));
         words.sort_unstable();
         words.dedup();

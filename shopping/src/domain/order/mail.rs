@@ -51,11 +51,14 @@ impl Order {
         })
     }
 
-    /// A payment has failed for certain only when the provider says so. An order that has expired
-    /// continues when its money arrives.
+    /// A payment has failed for certain only when the provider says so, and when it was authorized:
+    /// an order that has ended cancels an authorization. An order that has expired continues when
+    /// its money arrives.
     fn late_money(&self) -> LateMoney {
         match self.payment_status() {
-            None | Some(PaymentStatus::Declined | PaymentStatus::Cancelled) => LateMoney::None,
+            None | Some(PaymentStatus::Declined | PaymentStatus::Cancelled | PaymentStatus::Authorized) => {
+                LateMoney::None
+            }
             Some(_) if self.has_expired() => LateMoney::Accepted,
             Some(_) => LateMoney::Refunded,
         }
@@ -90,7 +93,7 @@ mod tests {
     use super::super::StatusReason;
     use super::super::tests::{apply, in_state, report};
     use super::*;
-    use crate::domain::payment::report::ProviderStatus;
+    use crate::domain::payment::report::ProviderPaymentStatus;
 
     #[test]
     fn money_that_arrives_late_is_accepted_only_for_an_order_that_continues_when_paid_late() {
@@ -102,10 +105,11 @@ mod tests {
         let none = |_: &mut Order| {};
         for (case, status, end, expected) in [
             ("expired", None, &expire as &dyn Fn(&mut Order), LateMoney::Accepted),
-            ("expired in progress", Some(ProviderStatus::Processing), &expire, LateMoney::Accepted),
+            ("expired in progress", Some(ProviderPaymentStatus::Processing), &expire, LateMoney::Accepted),
+            ("expired while authorized", Some(ProviderPaymentStatus::Authorized), &expire, LateMoney::None),
             ("refused", None, &reject, LateMoney::Refunded),
-            ("declined", Some(ProviderStatus::Declined), &none, LateMoney::None),
-            ("cancelled", Some(ProviderStatus::Cancelled), &none, LateMoney::None),
+            ("declined", Some(ProviderPaymentStatus::Declined), &none, LateMoney::None),
+            ("cancelled", Some(ProviderPaymentStatus::Cancelled), &none, LateMoney::None),
         ] {
             let mut order = in_state(OrderStatus::Reserved);
             if let Some(status) = status {

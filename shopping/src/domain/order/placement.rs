@@ -10,7 +10,7 @@ use super::history::{OrderLog, StatusChange};
 use super::{CheckoutLimits, Order, OrderItem, OrderStatus, STEP_LEASE, StatusReason};
 use crate::domain::cart::Cart;
 use crate::domain::cart_orders::CartClaim;
-use crate::domain::idempotency::CheckoutRequest;
+use crate::domain::checkout_request::CheckoutRequest;
 use crate::domain::owner::Owner;
 use crate::domain::quote::Quote;
 
@@ -21,7 +21,7 @@ pub(crate) struct NewOrder<'r> {
     pub(crate) unverified_network: Option<Network>,
     pub(crate) key: &'r IdempotencyKey,
     pub(crate) request: &'r CheckoutRequest,
-    /// The request's terms, with the e-mail address and the saved address of the account.
+    /// The request's input of the quote, with the e-mail address and the saved address of the account.
     pub(crate) buyer: Buyer,
     pub(crate) quote: Quote,
     pub(crate) language: Language,
@@ -128,7 +128,7 @@ impl Order {
         if self.history.iter().any(|change| change.status == OrderStatus::Paid) {
             return None;
         }
-        let by_customer = |change: &&StatusChange| {
+        let ended_without_payment = |change: &&StatusChange| {
             matches!(
                 change.reason,
                 Some(
@@ -139,7 +139,7 @@ impl Order {
                 )
             )
         };
-        self.history.iter().find(by_customer).map(|change| change.at)
+        self.history.iter().find(ended_without_payment).map(|change| change.at)
     }
 
     /// Whether the order was rejected without a payment. No money can arrive for it.

@@ -94,7 +94,8 @@ pub(crate) struct OrderRefund {
     /// How much of each part of the order it returns, in the order of [`Sold`].
     shares: Vec<Money>,
     /// The sum of refunds that the payment has when this refund has succeeded.
-    complete_at: Money,
+    #[serde(rename = "complete_at")]
+    succeeds_at_total: Money,
     /// Whether the success of this refund was published.
     #[serde(default)]
     is_published: bool,
@@ -138,10 +139,10 @@ impl OrderRefund {
     /// A refund of pieces that cost nothing has no money to wait for.
     fn status(&self, payment: Option<&Payment>) -> OrderRefundStatus {
         let Some(payment) = payment.filter(|_| !self.amount.is_zero()) else { return OrderRefundStatus::Succeeded };
-        let reached = |sum: Money| sum.amount() >= self.complete_at.amount();
+        let reached = |sum: Money| sum.amount() >= self.succeeds_at_total.amount();
         if reached(payment.refunded()) {
             OrderRefundStatus::Succeeded
-        } else if reached(payment.returned_or_requested()) {
+        } else if reached(payment.accepted_or_requested()) {
             OrderRefundStatus::Pending
         } else {
             OrderRefundStatus::Failed

@@ -4,7 +4,7 @@ use souk_contract::customer::CustomerId;
 use souk_types::{Error, Result, Timestamp};
 
 use super::history::{LogEntry, wire_name};
-use super::{LOOKUP_BACKOFF, Order, OrderStatus, RETRY_BACKOFF, StatusReason};
+use super::{CHECK_BACKOFF, Order, OrderStatus, RETRY_BACKOFF, StatusReason};
 use crate::domain::payment::dispute::Dispute;
 use crate::domain::payment::report::{PaymentNotification, PaymentReport, PaymentUpdate, RefundReport};
 use crate::domain::payment::state::{Payment, PaymentStatus, PaymentWork};
@@ -174,7 +174,7 @@ impl Order {
             }
             (_, PaymentWork::AwaitRefund) => {
                 self.schedule.reset_failures();
-                self.schedule.back_off(now, &LOOKUP_BACKOFF);
+                self.schedule.back_off(now, &CHECK_BACKOFF);
             }
             (_, PaymentWork::Cancel | PaymentWork::Refund) => {
                 self.schedule.set_due(self.schedule.due().unwrap_or(now));
@@ -220,15 +220,15 @@ impl Order {
         // The lease of a pending order decides when its checkout is presumed dead. Retries must not
         // extend it.
         if self.has_open_work() && self.status != OrderStatus::Pending {
-            let backoff = if self.waits_for_provider() { &LOOKUP_BACKOFF } else { &RETRY_BACKOFF };
+            let backoff = if self.waits_for_provider() { &CHECK_BACKOFF } else { &RETRY_BACKOFF };
             self.schedule.back_off(now, backoff);
         }
     }
 
     /// Schedules the next check of a payment or refund that the provider processes.
-    pub(crate) fn look_later(&mut self, now: Timestamp) {
+    pub(crate) fn check_later(&mut self, now: Timestamp) {
         if self.has_open_work() {
-            self.schedule.back_off(now, &LOOKUP_BACKOFF);
+            self.schedule.back_off(now, &CHECK_BACKOFF);
         }
     }
 

@@ -156,7 +156,8 @@ impl Order {
         let pieces = |item: &super::OrderItem| {
             let product = &item.product;
             let refunded = self.refunded_pieces(product.id);
-            Pieces::new(product.id, item.quantity, product.digital, shipped(product.id), refunded)
+            let needs_parcel = !product.digital && !self.has_ended();
+            Pieces::new(product.id, item.quantity, needs_parcel, shipped(product.id), refunded)
         };
         Fulfilment(self.items.iter().map(pieces).collect())
     }
@@ -250,8 +251,8 @@ impl Order {
         }
     }
 
-    /// Whether each product is digital. An order whose physical goods are all refunded has nothing
-    /// to deliver either.
+    /// Whether the order has digital goods, and no piece is left to send: the others were refunded,
+    /// or there are none.
     fn needs_no_parcel(&self) -> bool {
         self.items.iter().any(|item| item.product.digital) && !self.fulfilment().is_anything_left()
     }

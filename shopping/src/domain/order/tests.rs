@@ -6,7 +6,8 @@ use super::shipment::{NewShipment, Shipped, ShippedLine};
 use super::*;
 use crate::domain::payment::dispute::{Dispute, DisputeStatus};
 use crate::domain::payment::report::{
-    PaymentNotification, PaymentRefundId, PaymentReport, PaymentUpdate, ProviderStatus, RefundReport, RefundStatus,
+    PaymentNotification, PaymentRefundId, PaymentReport, PaymentUpdate, ProviderPaymentStatus, RefundReport,
+    RefundStatus,
 };
 use crate::domain::payment::state::PaymentStatus;
 use crate::domain::payment::{DemoToken, PaymentMethod};
@@ -41,8 +42,8 @@ fn reserve(order: &mut Order) {
     order.hold(&hold, Timestamp::now()).unwrap();
 }
 
-pub(super) fn report(status: ProviderStatus) -> PaymentReport {
-    let captured = if status == ProviderStatus::Captured { TOTAL } else { 0 };
+pub(super) fn report(status: ProviderPaymentStatus) -> PaymentReport {
+    let captured = if status == ProviderPaymentStatus::Captured { TOTAL } else { 0 };
     PaymentReport::new(status, euros(captured))
 }
 
@@ -53,7 +54,7 @@ pub(super) fn refunded(captured: u64, refunded: u64) -> PaymentReport {
         ..refund_report(None, euros(refunded), RefundStatus::Succeeded)
     };
     let refunds = Some(refund).filter(|_| refunded > 0).into_iter().collect();
-    PaymentReport { refunds, ..PaymentReport::new(ProviderStatus::Captured, euros(captured)) }
+    PaymentReport { refunds, ..PaymentReport::new(ProviderPaymentStatus::Captured, euros(captured)) }
 }
 
 pub(super) fn apply(order: &mut Order, report: &PaymentReport) -> Change {
@@ -61,7 +62,7 @@ pub(super) fn apply(order: &mut Order, report: &PaymentReport) -> Change {
 }
 
 fn capture(order: &mut Order) -> Change {
-    apply(order, &report(ProviderStatus::Captured))
+    apply(order, &report(ProviderPaymentStatus::Captured))
 }
 
 /// Answers the refund that the order has requested.
@@ -81,7 +82,7 @@ fn return_stock(order: &mut Order) {
 }
 
 fn next_action(order: &Order, trigger: Trigger) -> NextAction {
-    order.next_action(trigger, PutOff::default(), Timestamp::now())
+    order.next_action(trigger, AttemptedWork::default(), Timestamp::now())
 }
 
 fn confirm(order: &mut Order) -> bool {
@@ -117,7 +118,7 @@ pub(super) fn in_state(status: OrderStatus) -> Order {
                 assert!(order.deliver(None, now).unwrap());
             }
         }
-        OrderStatus::Cancelled => assert!(!order.cancel(customer_of(&order), now).unwrap()),
+        OrderStatus::Cancelled => assert!(order.cancel(customer_of(&order), now).unwrap()),
         OrderStatus::Refunded => {
             order.cancel(customer_of(&order), now).unwrap();
             answer_refund(&mut order, RefundStatus::Succeeded);
@@ -212,9 +213,9 @@ fn an_order_with_an_action_left_is_due_for_the_job() {
 fn a_transition_decided_on_an_older_state_changes_nothing() {
     type Transition = fn(&mut Order) -> Result<()>;
     let mut declined = in_state(OrderStatus::Reserved);
-    apply(&mut declined, &report(ProviderStatus::Declined));
+    apply(&mut declined, &report(ProviderPaymentStatus::Declined));
     let mut cancelled = in_state(OrderStatus::Reserved);
-    apply(&mut cancelled, &report(ProviderStatus::Cancelled));
+    apply(&mut cancelled, &report(ProviderPaymentStatus::Cancelled));
     let cases: [(&str, Order, Transition); 6] = [
         ("the request has reserved stock", in_state(OrderStatus::Reserved), |order| order.abandon(Timestamp::now())),
         ("the payment is not declined", in_state(OrderStatus::Reserved), |order| order.decline(Timestamp::now())),
@@ -235,7 +236,7 @@ fn an_interrupted_checkout_is_abandoned_until_the_payment_is_charged() {
     let now = Timestamp::now();
     assert!(in_state(OrderStatus::Reserved).abandon_uncharged(now).unwrap());
     let mut charged = in_state(OrderStatus::Reserved);
-    apply(&mut charged, &report(ProviderStatus::Processing));
+    apply(&mut charged, &report(ProviderPaymentStatus::Processing));
     assert!(!charged.abandon_uncharged(now).unwrap());
     let mut client_pays = in_state(OrderStatus::Reserved);
     client_pays.payment_details = PaymentDetails::Stripe { token: None, return_url: None };
@@ -260,7 +261,7 @@ fn an_order_of_nothing_is_paid_without_a_payment() {
 #[test]
 fn a_decline_tells_the_reason() {
     let mut order = in_state(OrderStatus::Reserved);
-    let declined = PaymentReport { reason: Some("expired_card".to_owned()), ..report(ProviderStatus::Declined) };
+    let declined = PaymentReport { reason: Some("expired_card".to_owned()), ..report(ProviderPaymentStatus::Declined) };
     apply(&mut order, &declined);
     order.decline(Timestamp::now()).unwrap();
     let error = order.outcome().unwrap_err();
@@ -271,7 +272,7 @@ fn a_decline_tells_the_reason() {
 fn a_client_that_pays_may_try_another_card() {
     let mut order = in_state(OrderStatus::Reserved);
     order.payment_details = PaymentDetails::Stripe { token: None, return_url: None };
-    apply(&mut order, &report(ProviderStatus::Declined));
+    apply(&mut order, &report(ProviderPaymentStatus::Declined));
     assert_eq!(next_action(&order, Trigger::Job), NextAction::CheckPayment);
 }
 
@@ -287,8 +288,9 @@ fn the_actor_decides_the_reason_of_a_cancellation() {
         let mut order = in_state(OrderStatus::Confirmed);
         order.customer = Some(customer);
         let cancelled = order.cancel(actor, Timestamp::now()).map_err(|error| error.kind());
-        let reason = cancelled.map(|was_confirmed| {
-            assert!(was_confirmed, "{actor:?}");
+        let reason = cancelled.map(|is_new| {
+            assert!(is_new, "{actor:?}");
+            assert!(!order.cancel(actor, Timestamp::now()).unwrap(), "{actor:?}: again");
             order.history.last().unwrap().reason.unwrap()
         });
         assert_eq!(reason, outcome, "{actor:?}");
@@ -319,7 +321,7 @@ fn the_buyer_learns_that_a_payment_failed_or_takes_longer_or_is_returned() {
             "declined",
             OrderStatus::Reserved,
             |order| {
-                apply(order, &report(ProviderStatus::Declined));
+                apply(order, &report(ProviderPaymentStatus::Declined));
                 order.decline(Timestamp::now()).unwrap();
             },
             Some(OrderEvent::PaymentFailed),
@@ -358,7 +360,7 @@ fn the_buyer_learns_that_a_payment_failed_or_takes_longer_or_is_returned() {
             "sold out after the payment",
             OrderStatus::Paid,
             |order| {
-                order.fail(out_of_stock(), StatusReason::OutOfStock, Timestamp::now()).unwrap();
+                order.cancel_because(out_of_stock(), StatusReason::OutOfStock, Timestamp::now()).unwrap();
             },
             Some(OrderEvent::Cancelled),
         ),
@@ -366,7 +368,7 @@ fn the_buyer_learns_that_a_payment_failed_or_takes_longer_or_is_returned() {
             "waiting",
             OrderStatus::Reserved,
             |order| {
-                apply(order, &report(ProviderStatus::Processing));
+                apply(order, &report(ProviderPaymentStatus::Processing));
                 order.report_waiting();
                 order.report_waiting();
             },
@@ -468,7 +470,7 @@ fn a_pending_refund_is_looked_up_ever_more_rarely() {
     assert!(order.waits_for_provider());
     let delays = [(); 13].map(|()| {
         let delay = order.schedule.due().unwrap().since(now).as_secs();
-        order.look_later(now);
+        order.check_later(now);
         delay
     });
     assert_eq!((delays[..4].to_vec(), delays[12]), (vec![2, 4, 8, 16], 3_600));

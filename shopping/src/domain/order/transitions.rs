@@ -117,7 +117,7 @@ impl Order {
     }
 
     /// Cancels a reserved or paid order that cannot be completed.
-    pub(crate) fn fail(&mut self, refusal: Error, reason: StatusReason, now: Timestamp) -> Result<()> {
+    pub(crate) fn cancel_because(&mut self, refusal: Error, reason: StatusReason, now: Timestamp) -> Result<()> {
         if matches!(self.status, OrderStatus::Reserved | OrderStatus::Paid) {
             self.end(OrderStatus::Cancelled, reason, true, now)?;
             self.refusal = Some(refusal);
@@ -166,7 +166,7 @@ impl Order {
             return Ok(());
         }
         let detail = "The payment was cancelled; nothing was ordered. Order again under a new key.";
-        self.fail(Error::conflict("order-state", detail), reason, now)
+        self.cancel_because(Error::conflict("order-state", detail), reason, now)
     }
 
     pub(crate) fn expire_reservation(&mut self, now: Timestamp) -> Result<()> {
@@ -178,10 +178,10 @@ impl Order {
             return Ok(());
         }
         let detail = "The order was not paid in time; nothing was ordered. Order again under a new key.";
-        self.fail(Error::conflict("order-state", detail), StatusReason::ReservationExpired, now)
+        self.cancel_because(Error::conflict("order-state", detail), StatusReason::ReservationExpired, now)
     }
 
-    /// Returns whether it was confirmed. Errors: `order-state`; `not-found` for another's order.
+    /// Returns whether this call cancelled it. Errors: `order-state`; `not-found` for another's order.
     pub(crate) fn cancel(&mut self, actor: Actor, now: Timestamp) -> Result<bool> {
         let reason = match actor {
             Actor::Customer(id) | Actor::Admin(id) if self.customer == Some(id) => StatusReason::ByCustomer,
@@ -197,7 +197,7 @@ impl Order {
                     Actor::Customer(_) | Actor::Guest => None,
                 };
                 self.end_by(OrderStatus::Cancelled, reason, admin, true, now)?;
-                Ok(before == OrderStatus::Confirmed)
+                Ok(true)
             }
             OrderStatus::Cancelled | OrderStatus::Refunded => Ok(false),
             OrderStatus::Pending => {

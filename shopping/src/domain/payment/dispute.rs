@@ -91,7 +91,7 @@ mod tests {
 
     use super::*;
     use crate::domain::payment::PaymentMethod;
-    use crate::domain::payment::report::{PaymentReport, ProviderStatus};
+    use crate::domain::payment::report::{PaymentReport, ProviderPaymentStatus};
     use crate::domain::payment::state::PaymentStatus;
 
     fn euros(amount: u64) -> Money {
@@ -100,7 +100,7 @@ mod tests {
 
     fn captured() -> Payment {
         let mut payment = Payment::open(PaymentMethod::Stripe, "pi_1".to_owned(), euros(10_000), None);
-        payment.apply(&PaymentReport::new(ProviderStatus::Captured, euros(10_000)));
+        payment.apply(&PaymentReport::new(ProviderPaymentStatus::Captured, euros(10_000)));
         payment
     }
 

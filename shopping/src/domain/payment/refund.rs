@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use souk_types::Money;
 
 use super::report::{PaymentRefundId, RefundReport, RefundStatus};
-use super::state::{Payment, at_most, greater, less};
+use super::state::{Payment, larger_of, saturating_sub, smaller_of};
 
 /// A refund of a part of a payment, by the shop or at the provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ impl Refund {
         matches!(self.status, RefundStatus::Requested | RefundStatus::Pending)
     }
 
-    fn is_returned(&self) -> bool {
+    fn is_accepted(&self) -> bool {
         matches!(self.status, RefundStatus::Pending | RefundStatus::Succeeded)
     }
 
@@ -58,8 +58,8 @@ impl Refund {
         }
     }
 
-    pub(super) fn view(&self) -> RefundView {
-        RefundView {
+    pub(super) fn view(&self) -> PaymentRefundView {
+        PaymentRefundView {
             id: self.id,
             amount: self.amount,
             status: self.status,
@@ -70,7 +70,7 @@ impl Refund {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct RefundView {
+pub(super) struct PaymentRefundView {
     id: PaymentRefundId,
     amount: Money,
     status: RefundStatus,
@@ -112,13 +112,13 @@ impl Payment {
             self.refunds.push(refund);
         }
         // Only captured money can be refunded.
-        self.count_captured(self.uncapped_returned());
+        self.count_captured(self.uncapped_accepted());
     }
 
     /// Withdraws requests for money that is not owed any more, and requests the rest under a new
     /// id, because a provider takes one amount for each id.
     pub(super) fn withdraw_requests(&mut self) {
-        let due = less(self.due(), self.returned());
+        let due = saturating_sub(self.due(), self.accepted());
         if self.requested().amount() > due.amount() {
             self.refunds.retain(|refund| refund.status != RefundStatus::Requested);
             self.request(due);
@@ -128,18 +128,18 @@ impl Payment {
     /// Decides that all captured money is refunded, and requests the increase. A refund that failed
     /// before waits for an admin.
     pub(crate) fn refund_all(&mut self) {
-        let increase = less(self.captured, self.to_refund);
-        self.to_refund = self.captured;
-        self.request(at_most(increase, self.owed()));
+        let increase = saturating_sub(self.captured, self.refund_target);
+        self.refund_target = self.captured;
+        self.request(smaller_of(increase, self.owed()));
     }
 
     /// Decides that this much more is refunded, at most what is [`Payment::undecided`], and
     /// requests it. Money in a dispute is requested when the shop has won.
     pub(crate) fn refund_more(&mut self, amount: Money) {
-        let amount = at_most(amount, self.undecided());
-        let decided = greater(self.to_refund, self.returned());
-        self.to_refund = decided.checked_add(amount).unwrap_or(decided);
-        self.request(at_most(amount, self.owed()));
+        let amount = smaller_of(amount, self.undecided());
+        let decided = larger_of(self.refund_target, self.accepted());
+        self.refund_target = decided.checked_add(amount).unwrap_or(decided);
+        self.request(smaller_of(amount, self.owed()));
     }
 
     /// Requests what is owed: the money of refunds that failed.
@@ -149,7 +149,7 @@ impl Payment {
 
     /// Decides that no money is refunded, because the order continues.
     pub(crate) fn keep_all(&mut self) {
-        self.to_refund = Money::zero(self.captured.currency());
+        self.refund_target = Money::zero(self.captured.currency());
         self.withdraw_requests();
     }
 
@@ -161,32 +161,32 @@ impl Payment {
 
     /// The sum of the refunds that succeeded.
     pub(crate) fn refunded(&self) -> Money {
-        at_most(self.sum(|refund| refund.status == RefundStatus::Succeeded), self.captured)
+        smaller_of(self.sum(|refund| refund.status == RefundStatus::Succeeded), self.captured)
     }
 
     /// The sum of the refunds that the provider has accepted and that have not failed.
-    pub(crate) fn returned(&self) -> Money {
-        at_most(self.uncapped_returned(), self.captured)
+    pub(crate) fn accepted(&self) -> Money {
+        smaller_of(self.uncapped_accepted(), self.captured)
     }
 
     /// The sum that is returned when the provider accepts what the shop requests.
-    pub(crate) fn returned_or_requested(&self) -> Money {
-        let returned = self.returned();
-        returned.checked_add(self.requested()).unwrap_or(returned)
+    pub(crate) fn accepted_or_requested(&self) -> Money {
+        let accepted = self.accepted();
+        accepted.checked_add(self.requested()).unwrap_or(accepted)
     }
 
     /// The sum that the shop has decided to refund.
-    pub(crate) fn to_refund(&self) -> Money {
-        self.to_refund
+    pub(crate) fn refund_target(&self) -> Money {
+        self.refund_target
     }
 
     /// The captured money whose refund is not decided, disputed or not.
     pub(crate) fn undecided(&self) -> Money {
-        less(self.captured, greater(self.to_refund, self.returned_or_requested()))
+        saturating_sub(self.captured, larger_of(self.refund_target, self.accepted_or_requested()))
     }
 
-    fn uncapped_returned(&self) -> Money {
-        self.sum(Refund::is_returned)
+    fn uncapped_accepted(&self) -> Money {
+        self.sum(Refund::is_accepted)
     }
 
     fn requested(&self) -> Money {
@@ -196,18 +196,18 @@ impl Payment {
     /// The money that is to be refunded, and is neither returned nor requested: that of refunds
     /// that failed. Disputed money is not owed.
     pub(crate) fn owed(&self) -> Money {
-        less(less(self.due(), self.returned()), self.requested())
+        saturating_sub(saturating_sub(self.due(), self.accepted()), self.requested())
     }
 
     /// The sum that is to be returned in all while disputes stand: they take the money that is not
     /// to be refunded first.
     fn due(&self) -> Money {
-        at_most(self.to_refund, less(self.captured, self.disputed()))
+        smaller_of(self.refund_target, saturating_sub(self.captured, self.disputed()))
     }
 
     /// The captured money whose refund is not decided, and that is not disputed.
     pub(crate) fn refundable(&self) -> Money {
-        less(self.undecided(), self.disputed())
+        saturating_sub(self.undecided(), self.disputed())
     }
 
     /// Whether money was captured and all of it is refunded.
@@ -217,12 +217,12 @@ impl Payment {
 
     /// Whether more money is refunded than the shop has decided.
     pub(crate) fn is_refunded_at_provider(&self) -> bool {
-        self.is_refunded() && self.to_refund != self.captured
+        self.is_refunded() && self.refund_target != self.captured
     }
 
     /// Whether the shop has, and keeps, a part of the money: refunds in progress count as refunded.
     pub(crate) fn keeps_money(&self) -> bool {
-        !less(self.captured, self.returned_or_requested()).is_zero()
+        !saturating_sub(self.captured, self.accepted_or_requested()).is_zero()
     }
 
     /// Whether a refund was ever requested or made.

@@ -12,7 +12,7 @@ use super::dispute::Dispute;
 /// The state of a payment at its provider. The amounts decide how much of it is paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ProviderStatus {
+pub enum ProviderPaymentStatus {
     /// Created; no money has moved.
     Open,
     /// In progress, or unknown.
@@ -30,7 +30,7 @@ pub enum ProviderStatus {
 /// A provider's report of a payment.
 #[derive(Debug, Clone)]
 pub(crate) struct PaymentReport {
-    pub(crate) status: ProviderStatus,
+    pub(crate) status: ProviderPaymentStatus,
     /// The sum of all captures, refunded or not. Zero when the provider does not say.
     pub(crate) captured: Money,
     /// The provider's list of refunds. Empty when it has none, or when the report does not say.
@@ -43,7 +43,7 @@ pub(crate) struct PaymentReport {
 
 impl PaymentReport {
     /// Returns a report of a payment without refunds.
-    pub(crate) fn new(status: ProviderStatus, captured: Money) -> Self {
+    pub(crate) fn new(status: ProviderPaymentStatus, captured: Money) -> Self {
         Self { status, captured, refunds: Vec::new(), client_action: None, reason: None }
     }
 }
@@ -52,12 +52,12 @@ impl fmt::Display for PaymentReport {
     /// Formats the report for the log of an order: `captured 4.99 EUR, refund succeeded 1.00 EUR`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.status {
-            ProviderStatus::Open => "open",
-            ProviderStatus::Processing => "processing",
-            ProviderStatus::Authorized => "authorized",
-            ProviderStatus::Captured => "captured",
-            ProviderStatus::Declined => "declined",
-            ProviderStatus::Cancelled => "cancelled",
+            ProviderPaymentStatus::Open => "open",
+            ProviderPaymentStatus::Processing => "processing",
+            ProviderPaymentStatus::Authorized => "authorized",
+            ProviderPaymentStatus::Captured => "captured",
+            ProviderPaymentStatus::Declined => "declined",
+            ProviderPaymentStatus::Cancelled => "cancelled",
         })?;
         if !self.captured.is_zero() {
             write!(f, " {}", self.captured)?;

@@ -6,8 +6,8 @@ use souk_types::Money;
 
 use super::PaymentMethod;
 use super::dispute::Dispute;
-use super::refund::{Refund, RefundView};
-use super::report::{ClientAction, PaymentReport, ProviderStatus};
+use super::refund::{PaymentRefundView, Refund};
+use super::report::{ClientAction, PaymentReport, ProviderPaymentStatus};
 
 /// The state of a payment, which follows from its amounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,10 +67,11 @@ pub(crate) struct Payment {
     pub(crate) reference: String,
     /// The amount to pay.
     pub(crate) amount: Money,
-    pub(super) provider_status: ProviderStatus,
+    pub(super) provider_status: ProviderPaymentStatus,
     pub(super) captured: Money,
     /// The sum that the shop has decided to refund: at most the captured money.
-    pub(super) to_refund: Money,
+    #[serde(rename = "to_refund")]
+    pub(super) refund_target: Money,
     /// The refunds that the provider has listed, and those that the shop requests.
     pub(super) refunds: Vec<Refund>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -108,9 +109,9 @@ impl Payment {
             method,
             reference,
             amount,
-            provider_status: ProviderStatus::Open,
+            provider_status: ProviderPaymentStatus::Open,
             captured: zero,
-            to_refund: zero,
+            refund_target: zero,
             refunds: Vec::new(),
             disputes: Vec::new(),
             reason: None,
@@ -137,14 +138,16 @@ impl Payment {
         match self.provider_status {
             _ if self.is_paid() && self.captured != self.amount => PaymentStatus::Overpaid,
             _ if self.is_paid() => PaymentStatus::Captured,
-            ProviderStatus::Open => PaymentStatus::Open,
-            ProviderStatus::Processing => PaymentStatus::Processing,
-            ProviderStatus::Authorized => PaymentStatus::Authorized,
-            ProviderStatus::Declined if self.captured.is_zero() => PaymentStatus::Declined,
-            ProviderStatus::Cancelled if self.captured.is_zero() => PaymentStatus::Cancelled,
+            ProviderPaymentStatus::Open => PaymentStatus::Open,
+            ProviderPaymentStatus::Processing => PaymentStatus::Processing,
+            ProviderPaymentStatus::Authorized => PaymentStatus::Authorized,
+            ProviderPaymentStatus::Declined if self.captured.is_zero() => PaymentStatus::Declined,
+            ProviderPaymentStatus::Cancelled if self.captured.is_zero() => PaymentStatus::Cancelled,
             // The report of a capture names no amount.
-            ProviderStatus::Captured if self.captured.is_zero() => PaymentStatus::Processing,
-            ProviderStatus::Declined | ProviderStatus::Cancelled | ProviderStatus::Captured => PaymentStatus::Underpaid,
+            ProviderPaymentStatus::Captured if self.captured.is_zero() => PaymentStatus::Processing,
+            ProviderPaymentStatus::Declined | ProviderPaymentStatus::Cancelled | ProviderPaymentStatus::Captured => {
+                PaymentStatus::Underpaid
+            }
         }
     }
 
@@ -165,7 +168,7 @@ impl Payment {
     pub(crate) fn work(&self) -> PaymentWork {
         let may_capture = matches!(
             self.provider_status,
-            ProviderStatus::Open | ProviderStatus::Processing | ProviderStatus::Authorized
+            ProviderPaymentStatus::Open | ProviderPaymentStatus::Processing | ProviderPaymentStatus::Authorized
         );
         if may_capture && !self.is_paid() {
             PaymentWork::Cancel
@@ -181,12 +184,12 @@ impl Payment {
     /// Applies a provider's report, and returns whether it changes the payment. After a declined
     /// attempt, a client that pays by itself can try another card.
     pub(crate) fn apply_attempt(&mut self, report: &PaymentReport, client_pays: bool) -> bool {
-        if !client_pays || report.status != ProviderStatus::Declined {
+        if !client_pays || report.status != ProviderPaymentStatus::Declined {
             return self.apply(report);
         }
         let before = self.clone();
-        if matches!(self.provider_status, ProviderStatus::Open | ProviderStatus::Processing) {
-            self.provider_status = ProviderStatus::Open;
+        if matches!(self.provider_status, ProviderPaymentStatus::Open | ProviderPaymentStatus::Processing) {
+            self.provider_status = ProviderPaymentStatus::Open;
             self.client_action = report.client_action.clone().or(self.client_action.take());
         }
         *self != before
@@ -200,15 +203,15 @@ impl Payment {
         }
         self.count_captured(report.captured);
         self.apply_refunds(&report.refunds);
-        if report.status == ProviderStatus::Declined {
+        if report.status == ProviderPaymentStatus::Declined {
             self.reason.clone_from(&report.reason);
         }
         match self.provider_status {
-            ProviderStatus::Processing if report.status == ProviderStatus::Processing => {
+            ProviderPaymentStatus::Processing if report.status == ProviderPaymentStatus::Processing => {
                 self.client_action.clone_from(&report.client_action);
             }
             // The client has not begun to pay, or the report is outdated.
-            ProviderStatus::Open | ProviderStatus::Processing => {}
+            ProviderPaymentStatus::Open | ProviderPaymentStatus::Processing => {}
             _ => self.client_action = None,
         }
         *self != before
@@ -234,23 +237,23 @@ impl Payment {
         PaymentView { client_action: self.client_action.clone(), ..self.view() }
     }
 
-    fn is_outdated(&self, status: ProviderStatus) -> bool {
+    fn is_outdated(&self, status: ProviderPaymentStatus) -> bool {
         match self.provider_status {
-            ProviderStatus::Captured => true,
-            ProviderStatus::Open => false,
-            ProviderStatus::Processing
-            | ProviderStatus::Authorized
-            | ProviderStatus::Declined
-            | ProviderStatus::Cancelled => status == ProviderStatus::Open,
+            ProviderPaymentStatus::Captured => true,
+            ProviderPaymentStatus::Open => false,
+            ProviderPaymentStatus::Processing
+            | ProviderPaymentStatus::Authorized
+            | ProviderPaymentStatus::Declined
+            | ProviderPaymentStatus::Cancelled => status == ProviderPaymentStatus::Open,
         }
     }
 
     /// The first captured money decides the currency: a payment has one.
     pub(super) fn count_captured(&mut self, reported: Money) {
         if self.captured.is_zero() && !reported.is_zero() {
-            (self.captured, self.to_refund) = (reported, Money::zero(reported.currency()));
+            (self.captured, self.refund_target) = (reported, Money::zero(reported.currency()));
         } else {
-            self.captured = greater(self.captured, reported);
+            self.captured = larger_of(self.captured, reported);
         }
     }
 
@@ -262,17 +265,17 @@ impl Payment {
 }
 
 /// Returns the smaller amount of one currency.
-pub(super) fn at_most(money: Money, limit: Money) -> Money {
+pub(super) fn smaller_of(money: Money, limit: Money) -> Money {
     if money.amount() > limit.amount() { limit } else { money }
 }
 
 /// Returns the greater amount; the first when the currencies differ.
-pub(super) fn greater(one: Money, other: Money) -> Money {
+pub(super) fn larger_of(one: Money, other: Money) -> Money {
     if other.currency() == one.currency() && other.amount() > one.amount() { other } else { one }
 }
 
 /// Returns the difference of two amounts of one currency, or zero when the second is greater.
-pub(super) fn less(one: Money, other: Money) -> Money {
+pub(super) fn saturating_sub(one: Money, other: Money) -> Money {
     one.minus(other).unwrap_or(Money::zero(one.currency()))
 }
 
@@ -284,7 +287,7 @@ pub(crate) struct PaymentView {
     captured: Money,
     refunded: Money,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    refunds: Vec<RefundView>,
+    refunds: Vec<PaymentRefundView>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     disputes: Vec<Dispute>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -11,13 +11,13 @@ use super::discounts::{self, Goods};
 use super::{
     Item, Missing, Quote, QuoteDiscount, QuoteInput, QuoteLine, QuoteShipping, QuoteTax, ShippingOption, TaxBasis,
 };
-use crate::domain::place::Place;
+use crate::domain::location::Location;
 use crate::domain::rounding::Rounding;
 use crate::domain::shipping::{Method, Parcel};
-use crate::domain::shop::ShopDocuments;
+use crate::domain::shop::ShopConfig;
 use crate::domain::tax::{Taxation, taxation};
 
-pub(super) fn quote(input: &QuoteInput, shop: &ShopDocuments, now: Timestamp) -> Result<Quote> {
+pub(super) fn quote(input: &QuoteInput, shop: &ShopConfig, now: Timestamp) -> Result<Quote> {
     let context = Context::new(input, shop, now)?;
     let lines = context.unit_prices()?;
     let subtotals: Vec<u64> = lines.iter().map(Line::subtotal).collect();
@@ -110,13 +110,13 @@ impl Line<'_> {
 /// What holds for the whole quote.
 struct Context<'q> {
     input: &'q QuoteInput,
-    shop: &'q ShopDocuments,
+    shop: &'q ShopConfig,
     now: Timestamp,
     currency: Currency,
     rounding: Rounding,
     has_goods: bool,
     /// The place that goods are shipped to.
-    destination: Place,
+    destination: Location,
     method: Option<&'q Method>,
     taxation: Taxation,
     is_estimate: bool,
@@ -125,14 +125,14 @@ struct Context<'q> {
 }
 
 impl<'q> Context<'q> {
-    fn new(input: &'q QuoteInput, shop: &'q ShopDocuments, now: Timestamp) -> Result<Self> {
+    fn new(input: &'q QuoteInput, shop: &'q ShopConfig, now: Timestamp) -> Result<Self> {
         let (settings, request) = (&shop.settings, &input.request);
         for item in &input.items {
             require_currency(item, settings.currency)?;
         }
         let has_goods = input.items.iter().any(|item| !item.product.digital);
-        let shipping = request.shipping_address.as_ref().map(Place::from);
-        let billing = request.billing_address.as_ref().map(Place::from);
+        let shipping = request.shipping_address.as_ref().map(Location::from);
+        let billing = request.billing_address.as_ref().map(Location::from);
         let destination = shipping.clone().unwrap_or_else(|| settings.home());
         let method = if has_goods { chosen_method(input, shop, &destination)? } else { None };
         let is_pickup = method.is_some_and(Method::is_pickup);
@@ -300,7 +300,7 @@ fn require_currency(item: &Item, currency: Currency) -> Result<()> {
 }
 
 /// Errors: `validation` for an unknown method, or one that does not ship to the destination.
-fn chosen_method<'q>(input: &QuoteInput, shop: &'q ShopDocuments, destination: &Place) -> Result<Option<&'q Method>> {
+fn chosen_method<'q>(input: &QuoteInput, shop: &'q ShopConfig, destination: &Location) -> Result<Option<&'q Method>> {
     let Some(id) = &input.request.shipping_method else { return Ok(None) };
     match shop.shipping.method(destination, id) {
         Some(method) => Ok(Some(method)),

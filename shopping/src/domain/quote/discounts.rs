@@ -11,7 +11,7 @@ use souk_types::{Currency, Money, Timestamp};
 use super::QuoteInput;
 use crate::domain::discount::{Benefit, Code, Discount, DiscountId, DiscountRefusal};
 use crate::domain::rounding::Rounding;
-use crate::domain::shop::ShopDocuments;
+use crate::domain::shop::ShopConfig;
 
 /// The goods that discounts take something off.
 pub(super) struct Goods<'q> {
@@ -44,7 +44,7 @@ pub(super) struct Applied<'q> {
 /// Chooses the discounts. `shipping` is the price of shipping for goods that cost an amount.
 pub(super) fn apply<'q>(
     input: &'q QuoteInput,
-    shop: &'q ShopDocuments,
+    shop: &'q ShopConfig,
     goods: &Goods<'_>,
     now: Timestamp,
     shipping: impl Fn(u64) -> u64,
@@ -79,7 +79,7 @@ type Refused<'q> = Vec<(&'q Code, Option<DiscountId>, DiscountRefusal)>;
 /// Returns the discounts that could apply, oldest first, and the codes that cannot.
 fn candidates<'q>(
     input: &'q QuoteInput,
-    shop: &'q ShopDocuments,
+    shop: &'q ShopConfig,
     goods: &Goods<'_>,
     now: Timestamp,
 ) -> (Vec<&'q Discount>, Refused<'q>) {
@@ -88,7 +88,7 @@ fn candidates<'q>(
     for code in codes(input) {
         match shop.discount_by_code(code) {
             None => refused.push((code, None, DiscountRefusal::Unknown)),
-            Some(discount) => match obstacle(discount, input, goods, now) {
+            Some(discount) => match refusal_for(discount, input, goods, now) {
                 Some(reason) => refused.push((code, Some(discount.id), reason)),
                 None => named.push(discount.id),
             },
@@ -96,7 +96,7 @@ fn candidates<'q>(
     }
     let is_candidate = |discount: &&Discount| match discount.terms.code {
         Some(_) => named.contains(&discount.id),
-        None => obstacle(discount, input, goods, now).is_none(),
+        None => refusal_for(discount, input, goods, now).is_none(),
     };
     (shop.discounts.iter().filter(is_candidate).collect(), refused)
 }
@@ -108,11 +108,11 @@ fn codes(input: &QuoteInput) -> impl Iterator<Item = &Code> {
     codes.iter().enumerate().filter(move |(position, code)| is_first(*position, code)).map(|(_, code)| code)
 }
 
-fn obstacle(discount: &Discount, input: &QuoteInput, goods: &Goods<'_>, now: Timestamp) -> Option<DiscountRefusal> {
+fn refusal_for(discount: &Discount, input: &QuoteInput, goods: &Goods<'_>, now: Timestamp) -> Option<DiscountRefusal> {
     let exhausted = || input.exhausted.iter().find(|(id, _)| *id == discount.id).map(|(_, reason)| *reason);
     // A total above the largest amount is refused later.
     let total = Money::new(goods.total(), goods.currency).unwrap_or(Money::zero(goods.currency));
-    discount.terms.obstacle(total, now).or_else(|| {
+    discount.terms.refusal_for(total, now).or_else(|| {
         let covers_none = goods.lines.iter().all(|(product, _)| !discount.terms.covers(product));
         let has_no_shipping = discount.is_free_shipping() && !goods.is_shipped;
         if covers_none || has_no_shipping { Some(DiscountRefusal::NoProduct) } else { exhausted() }

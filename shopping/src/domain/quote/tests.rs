@@ -24,7 +24,7 @@ fn euros(cents: u64) -> Value {
 
 /// A German shop: 19 % and 7 %; France has 20 % and 5.5 %. It ships by weight, free from 50.00, and
 /// to other countries for 10.00.
-fn shop(changes: Value) -> ShopDocuments {
+fn shop(changes: Value) -> ShopConfig {
     let mut settings = serde_json::to_value(Settings::sample().unwrap()).unwrap();
     for (name, value) in changes.as_object().unwrap() {
         settings[name] = value.clone();
@@ -42,7 +42,7 @@ fn shop(changes: Value) -> ShopDocuments {
         {"name": "World", "countries": ["FR", "US"], "methods": [
             {"id": "world", "name": "World", "days": days, "price": {"kind": "flat", "price": euros(1000)}}]},
     ]});
-    ShopDocuments {
+    ShopConfig {
         settings: serde_json::from_value(settings).unwrap(),
         taxes: serde_json::from_value::<TaxRates>(taxes).unwrap(),
         shipping: serde_json::from_value::<Shipping>(shipping).unwrap(),

@@ -11,7 +11,7 @@ use souk_contract::shopping::OrderId;
 use souk_types::{Error, Money, Result};
 
 use super::objects::{Dispute, Intent};
-use crate::domain::payment::report::{PaymentNotification, PaymentUpdate, ProviderStatus};
+use crate::domain::payment::report::{PaymentNotification, PaymentUpdate, ProviderPaymentStatus};
 use crate::domain::payment::state::Payment;
 
 /// An event about a payment intent, of a type that the shop handles.
@@ -25,7 +25,7 @@ pub(crate) struct Event {
 #[derive(Clone, Copy)]
 enum Kind {
     /// A payment intent in this state. The intent in the event has the amounts.
-    Intent(ProviderStatus),
+    Intent(ProviderPaymentStatus),
     /// A refund, or a charge with the sum of its refunds. The shop reads the list of refunds.
     Refunds,
     Dispute,
@@ -48,11 +48,11 @@ impl Event {
     pub(crate) fn read(body: &[u8]) -> Option<Self> {
         let content: Value = serde_json::from_slice(body).ok()?;
         let kind = match content["type"].as_str()? {
-            "payment_intent.succeeded" => Kind::Intent(ProviderStatus::Captured),
-            "payment_intent.processing" => Kind::Intent(ProviderStatus::Processing),
-            "payment_intent.amount_capturable_updated" => Kind::Intent(ProviderStatus::Authorized),
-            "payment_intent.payment_failed" => Kind::Intent(ProviderStatus::Declined),
-            "payment_intent.canceled" => Kind::Intent(ProviderStatus::Cancelled),
+            "payment_intent.succeeded" => Kind::Intent(ProviderPaymentStatus::Captured),
+            "payment_intent.processing" => Kind::Intent(ProviderPaymentStatus::Processing),
+            "payment_intent.amount_capturable_updated" => Kind::Intent(ProviderPaymentStatus::Authorized),
+            "payment_intent.payment_failed" => Kind::Intent(ProviderPaymentStatus::Declined),
+            "payment_intent.canceled" => Kind::Intent(ProviderPaymentStatus::Cancelled),
             "charge.refunded" | "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => {
                 Kind::Refunds
             }

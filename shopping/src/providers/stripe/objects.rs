@@ -7,7 +7,7 @@ use souk_types::{Currency, Money, Result};
 
 use super::amount::from_stripe;
 use crate::domain::payment::dispute::{self, DisputeStatus};
-use crate::domain::payment::report::{ClientAction, PaymentReport, ProviderStatus, RefundReport, RefundStatus};
+use crate::domain::payment::report::{ClientAction, PaymentReport, ProviderPaymentStatus, RefundReport, RefundStatus};
 
 /// Maximum length of a reason that is stored, in characters. Stripe's codes are shorter.
 const MAX_REASON: usize = 100;
@@ -107,17 +107,17 @@ impl Intent {
         self.client_secret.clone().map(|secret| ClientAction::new(secret, redirect_url))
     }
 
-    fn status(&self) -> ProviderStatus {
+    fn status(&self) -> ProviderPaymentStatus {
         match self.status.as_str() {
             // The customer has not authenticated, or the method failed. A client that pays by
             // itself may try another one.
-            "requires_payment_method" if self.last_payment_error.is_some() => ProviderStatus::Declined,
-            "succeeded" => ProviderStatus::Captured,
-            "canceled" => ProviderStatus::Cancelled,
-            "requires_capture" => ProviderStatus::Authorized,
-            "requires_payment_method" | "requires_confirmation" => ProviderStatus::Open,
+            "requires_payment_method" if self.last_payment_error.is_some() => ProviderPaymentStatus::Declined,
+            "succeeded" => ProviderPaymentStatus::Captured,
+            "canceled" => ProviderPaymentStatus::Cancelled,
+            "requires_capture" => ProviderPaymentStatus::Authorized,
+            "requires_payment_method" | "requires_confirmation" => ProviderPaymentStatus::Open,
             // `processing`, `requires_action`, and statuses that Stripe may add.
-            _ => ProviderStatus::Processing,
+            _ => ProviderPaymentStatus::Processing,
         }
     }
 
@@ -126,8 +126,8 @@ impl Intent {
     }
 
     /// Reports the intent in the state that a notification names.
-    pub(super) fn report_as(&self, status: ProviderStatus, default: Currency) -> Result<PaymentReport> {
-        let all = if status == ProviderStatus::Captured { self.amount } else { 0 };
+    pub(super) fn report_as(&self, status: ProviderPaymentStatus, default: Currency) -> Result<PaymentReport> {
+        let all = if status == ProviderPaymentStatus::Captured { self.amount } else { 0 };
         let captured = money(self.amount_received.unwrap_or(all), self.currency.as_ref(), default)?;
         let mut report = PaymentReport::new(status, captured);
         if matches!(self.status.as_str(), "requires_action" | "requires_payment_method") {
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn an_intent_reports_what_was_received() {
-        use ProviderStatus::{Authorized, Cancelled, Captured, Open, Processing};
+        use ProviderPaymentStatus::{Authorized, Cancelled, Captured, Open, Processing};
         for (json, status, captured, is_refunded) in [
             (json!({"status": "succeeded", "amount_received": 10_000}), Captured, 10_000, false),
             (json!({"status": "succeeded", "amount_received": 100}), Captured, 100, false),

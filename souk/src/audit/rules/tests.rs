@@ -1,6 +1,8 @@
 use products::StockLevels;
-use shopping::ledger::RefundRecord;
-use souk_contract::products::ReservationLine;
+use products::ledger::HoldRecord;
+use shopping::PaymentMethod;
+use shopping::ledger::{PaymentRecord, RefundRecord};
+use souk_contract::products::{ProductId, ReservationLine};
 use souk_types::{Currency, Money, Quantity};
 
 use super::*;

@@ -10,7 +10,7 @@ async fn send(shop: &Shop, bytes: &str) -> RawConnection {
 
 #[tokio::test]
 async fn half_sent_heads_shut_nobody_out() {
-    let shop = TestShop::start_with_open_files(256).await;
+    let shop = TestShop::start_with_open_files(296).await;
     let tea = shop.new_product("tea", &euros(499), 10).await;
     let ana = shop.new_customer().await;
     let mut half_sent = Vec::new();
@@ -30,7 +30,7 @@ async fn half_sent_heads_shut_nobody_out() {
 
 #[tokio::test]
 async fn half_sent_bodies_stop_no_other_body() {
-    let shop = TestShop::start_with_open_files(256).await;
+    let shop = TestShop::start_with_open_files(296).await;
     let tea = shop.new_product("tea", &euros(499), 10).await;
     let ana = shop.new_customer().await;
     let login =

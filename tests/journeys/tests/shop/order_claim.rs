@@ -136,7 +136,7 @@ async fn the_pieces_of_an_order_are_limited() {
     let [tea, cup] = admin.new_products([("tea", 1, 2_000), ("cup", 1, 2_000)]).await;
     let ana = shop.customer_with_cart(&tea, 999).await;
     ana.add_to_cart(&cup, 2).await.expect_status(200);
-    let refused = ana.place_order("key").await.expect_problem(409, "hold-limit");
+    let refused = ana.place_order("key").await.expect_problem(409, "too-many-pieces");
     assert_eq!(refused["most"], 1_000);
     ana.set_quantity(&cup, 1).await.expect_status(200);
     ana.place_order("key").await.expect_status(201);

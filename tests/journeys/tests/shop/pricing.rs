@@ -190,7 +190,7 @@ async fn a_code_takes_its_amount_off_while_it_applies() {
     let terms = json!({"code": name, "kind": "percent", "value": 1000, "limit": 5, "products": [tea.id]});
     let created = create_discount(&admin, terms.clone()).await.expect_status(201);
     assert_eq!((&created["value"], &created["used"], &created["combines"]), (&json!(1000), &json!(0), &json!(false)));
-    create_discount(&admin, json!({"code": spelled, "kind": "free_shipping"})).await.expect_problem(409, "code-used");
+    create_discount(&admin, json!({"code": spelled, "kind": "free_shipping"})).await.expect_problem(409, "code-taken");
     let discounted = quoted(300, Value::Null).await;
     assert_eq!((&discounted["lines"][0]["discount"], &discounted["total"]), (&euros(300), &euros(2700)));
 

@@ -20,7 +20,7 @@ struct OrdersPage {
     page: Frame,
     /// `None` while `shopping` is down.
     orders: Option<Vec<Order>>,
-    /// The address of the next page.
+    /// The URL of the next page.
     next: Option<String>,
     /// Whether this is the first page.
     is_first: bool,

@@ -55,7 +55,7 @@ struct DevicePage {
     next: String,
     /// The answer of the device, when only the rest of the form was wrong.
     credential: String,
-    /// Address and text of the way back.
+    /// URL and text of the way back.
     back: (String, String),
 }
 

@@ -4,7 +4,7 @@ use askama::Template;
 use rocket::{get, post};
 use souk_types::Timestamp;
 
-use crate::api::account::{Device, Session};
+use crate::api::account::{AccountSession, Device};
 use crate::form::Form;
 use crate::page::{Answer, Frame, Page, PageResult, filters};
 use crate::visit::Visit;
@@ -38,7 +38,7 @@ pub(super) async fn list(visit: Visit<'_>, done: Option<&str>) -> PageResult {
     let own = visit.session.refresh_token();
     let own = own.as_deref().and_then(|token| token.split_once('.')).map(|(id, _)| id);
     let moment = |moment: Option<Timestamp>| moment.map(|moment| visit.language.date(moment));
-    let row = |session: Session| Row {
+    let row = |session: AccountSession| Row {
         device: device(&visit, &session.device),
         is_current: own == Some(session.id.as_str()),
         opened: moment(session.opened_at),

@@ -9,7 +9,7 @@ use souk_types::Timestamp;
 
 use super::orders::moment;
 use super::{Admin, Nav, Section};
-use crate::dead_letters::{Action, Unavailable, carry_out, masked_body};
+use crate::dead_letters::{DeadLetterAction, Unavailable, carry_out, masked_body};
 use crate::form::Form;
 use crate::links::encode;
 use crate::locale::{Key, Language};
@@ -116,21 +116,21 @@ async fn show(visit: Visit<'_>, queue: &str, id: &str) -> PageResult {
 #[post("/admin/dead-letters/replay", data = "<form>")]
 async fn replay_all(visit: Visit<'_>, form: Form) -> PageResult {
     let queue = form.optional("queue").map(str::to_owned);
-    on_all(&visit, Action::Replay, queue).await
+    on_all(&visit, DeadLetterAction::Replay, queue).await
 }
 
 /// As with `souk dlq`, nothing drops the dead letters of all queues.
 #[post("/admin/dead-letters/drop", data = "<form>")]
 async fn drop_all(visit: Visit<'_>, form: Form) -> PageResult {
     let queue = form.optional("queue").ok_or_else(PageError::not_found)?.to_owned();
-    on_all(&visit, Action::Drop, Some(queue)).await
+    on_all(&visit, DeadLetterAction::Drop, Some(queue)).await
 }
 
 #[post("/admin/dead-letters/<queue>/<id>/<action>", data = "<_form>")]
 async fn act(visit: Visit<'_>, queue: &str, id: &str, action: &str, _form: Form) -> PageResult {
     let action = match action {
-        "replay" => Action::Replay,
-        "drop" => Action::Drop,
+        "replay" => DeadLetterAction::Replay,
+        "drop" => DeadLetterAction::Drop,
         _ => return Err(PageError::not_found()),
     };
     let admin = Admin::of(&visit, Permission::OperateSystem).await?;
@@ -142,7 +142,7 @@ async fn act(visit: Visit<'_>, queue: &str, id: &str, action: &str, _form: Form)
     }
 }
 
-async fn on_all(visit: &Visit<'_>, action: Action, queue: Option<String>) -> PageResult {
+async fn on_all(visit: &Visit<'_>, action: DeadLetterAction, queue: Option<String>) -> PageResult {
     let admin = Admin::of(visit, Permission::OperateSystem).await?;
     let filter = DeadLetterFilter { queue: queue.clone(), ..DeadLetterFilter::default() };
     match execute(visit, &admin, action, filter).await {
@@ -156,7 +156,7 @@ async fn on_all(visit: &Visit<'_>, action: Action, queue: Option<String>) -> Pag
 async fn execute(
     visit: &Visit<'_>,
     admin: &Admin,
-    action: Action,
+    action: DeadLetterAction,
     filter: DeadLetterFilter,
 ) -> Result<usize, Unavailable> {
     let (id, queue) = (filter.id.clone(), filter.queue.clone());
@@ -175,7 +175,7 @@ async fn list_page(
     let filter = DeadLetterFilter { queue: queue.clone(), limit: Some(MAX_LISTED + 1), id: None };
     let listed = match refused {
         Some(refused) => Err(refused),
-        None => carry_out(&visit.app.bus, Action::List, filter).await,
+        None => carry_out(&visit.app.bus, DeadLetterAction::List, filter).await,
     };
     let (page, nav) =
         admin.frame(visit, Section::DeadLetters, visit.text("admin-nav-dead-letters").to_string()).await?;
@@ -194,7 +194,7 @@ async fn list_page(
 }
 
 async fn letter_page(visit: &Visit<'_>, admin: &Admin, queue: &str, id: &str) -> PageResult {
-    let letter = match carry_out(&visit.app.bus, Action::List, one(queue, id)).await {
+    let letter = match carry_out(&visit.app.bus, DeadLetterAction::List, one(queue, id)).await {
         Ok(letters) => letters.into_iter().next().ok_or_else(PageError::not_found)?,
         Err(unavailable) => return list_page(visit, admin, None, None, Some(unavailable)).await,
     };
@@ -215,11 +215,11 @@ fn one(queue: &str, id: &str) -> DeadLetterFilter {
     DeadLetterFilter { id: Some(id.to_owned()), queue: Some(queue.to_owned()), limit: Some(1) }
 }
 
-fn done_of(action: Action) -> &'static str {
+fn done_of(action: DeadLetterAction) -> &'static str {
     match action {
-        Action::List => "none",
-        Action::Replay => "replayed",
-        Action::Drop => "dropped",
+        DeadLetterAction::List => "none",
+        DeadLetterAction::Replay => "replayed",
+        DeadLetterAction::Drop => "dropped",
     }
 }
 

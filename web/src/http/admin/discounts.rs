@@ -2,7 +2,7 @@
 
 mod categories;
 mod form;
-mod picks;
+mod product_picker;
 
 use askama::Template;
 use rocket::http::Status;
@@ -10,7 +10,7 @@ use rocket::{Route, get, post, routes};
 use souk_contract::role::Permission;
 
 use self::form::{fields, fill, json, name};
-use self::picks::{Picks, Step};
+use self::product_picker::{ProductPicker, Step};
 
 use super::edit::{EditForm, Refused, done as done_text, version};
 use super::{Admin, Nav, Section};
@@ -38,9 +38,9 @@ struct DiscountsPage {
     page: Frame,
     nav: Nav,
     discounts: Vec<Row>,
-    /// The address of the next page.
+    /// The URL of the next page.
     next: Option<String>,
-    /// The address of the first page, when this is another one.
+    /// The URL of the first page, when this is another one.
     first: Option<String>,
     done: Option<String>,
 }
@@ -57,7 +57,7 @@ struct DiscountPage {
     page: Frame,
     nav: Nav,
     form: EditForm,
-    picks: Picks,
+    picker: ProductPicker,
     /// `None` for a new discount.
     delete_url: Option<String>,
 }
@@ -113,8 +113,8 @@ async fn show(visit: Visit<'_>, id: &str) -> PageResult {
     let stored = stored?;
     let state = fill(visit.language, &stored.value, &visit.app.shop.cached().0.currency);
     let form = stored_form(&visit, id, &state, offered.as_deref()).version(stored.tag);
-    let picks = Picks::read(&visit, &state).await;
-    stored_page(&visit, &admin, Some(&stored.value), form, picks, Status::Ok).await
+    let picker = ProductPicker::read(&visit, &state).await;
+    stored_page(&visit, &admin, Some(&stored.value), form, picker, Status::Ok).await
 }
 
 #[post("/admin/discounts/<id>", data = "<form>", rank = 2)]
@@ -131,8 +131,8 @@ async fn change(visit: Visit<'_>, id: &str, form: Form) -> PageResult {
             Err(error) => return Err(error),
         };
         let form = stored_form(&visit, id, &state, offered.as_deref()).version(seen.to_owned());
-        let picks = Picks::read(&visit, &state).await;
-        return stored_page(&visit, &admin, stored.as_ref(), form, picks, Status::Ok).await;
+        let picker = ProductPicker::read(&visit, &state).await;
+        return stored_page(&visit, &admin, stored.as_ref(), form, picker, Status::Ok).await;
     }
     let json = json(visit.language, &state);
     let Err(problem) = visit.api.change_discount(&admin.token, id, seen, &json).await else {
@@ -140,16 +140,16 @@ async fn change(visit: Visit<'_>, id: &str, form: Form) -> PageResult {
     };
     let mut refused = Refused::of(&visit, &mut state, problem, name)?;
     let stored = refused.read_again(&visit, find(&visit, &admin, id)).await?;
-    let (offered, mut picks) = tokio::join!(categories::read(&visit), Picks::read(&visit, &state));
+    let (offered, mut picker) = tokio::join!(categories::read(&visit), ProductPicker::read(&visit, &state));
     let mut form = stored_form(&visit, id, &state, offered.as_deref()).version(seen.to_owned()).refused(Some(&refused));
     if let Some(Tagged { value, tag }) = &stored
         && refused.is_conflict()
     {
         form = form.version(tag.clone()).compare(&visit, &fill(visit.language, value, state.value("currency")));
-        picks = picks.compare(&visit, &value.products).await;
+        picker = picker.compare(&visit, &value.products).await;
     }
     let stored = stored.as_ref().map(|stored| &stored.value);
-    stored_page(&visit, &admin, stored, form, picks, refused.status).await
+    stored_page(&visit, &admin, stored, form, picker, refused.status).await
 }
 
 #[post("/admin/discounts/<id>/delete", data = "<_form>")]
@@ -173,11 +173,11 @@ async fn find(visit: &Visit<'_>, admin: &Admin, id: &str) -> Result<Tagged<Disco
 async fn new_page(visit: &Visit<'_>, admin: &Admin, state: &FormState, refused: Option<Refused>) -> PageResult {
     let title = visit.text("discount-new").to_string();
     let (page, nav) = admin.frame(visit, Section::Discounts, title).await?;
-    let (offered, picks) = tokio::join!(categories::read(visit), Picks::read(visit, state));
+    let (offered, picker) = tokio::join!(categories::read(visit), ProductPicker::read(visit, state));
     let fields = fields(visit, state, offered.as_deref());
     let form = EditForm::new(visit, NEW, state, fields, Key("admin-create")).refused(refused.as_ref());
     let status = refused.map_or(Status::Ok, |refused| refused.status);
-    Ok(Page::personal(&DiscountPage { page, nav, form, picks, delete_url: None })?.status(status).into())
+    Ok(Page::personal(&DiscountPage { page, nav, form, picker, delete_url: None })?.status(status).into())
 }
 
 fn stored_form(visit: &Visit<'_>, id: &str, state: &FormState, offered: Option<&[String]>) -> EditForm {
@@ -191,7 +191,7 @@ async fn stored_page(
     admin: &Admin,
     discount: Option<&Discount>,
     form: EditForm,
-    picks: Picks,
+    picker: ProductPicker,
     status: Status,
 ) -> PageResult {
     let title = match discount {
@@ -200,7 +200,7 @@ async fn stored_page(
     };
     let (page, nav) = admin.frame(visit, Section::Discounts, title).await?;
     let delete_url = discount.map(|discount| visit.url(&format!("{LIST}/{}/delete", discount.id)));
-    Ok(Page::personal(&DiscountPage { page, nav, form, picks, delete_url })?.status(status).into())
+    Ok(Page::personal(&DiscountPage { page, nav, form, picker, delete_url })?.status(status).into())
 }
 
 /// Writes what a discount takes off.

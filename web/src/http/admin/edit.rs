@@ -20,7 +20,7 @@ const NO_VERSION: &str = "\"none\"";
 
 /// A form, as `admin/edit-form.html` shows it.
 pub(super) struct EditForm {
-    /// The address to which the form is sent.
+    /// The URL to which the form is sent.
     pub(super) action: String,
     pub(super) fields: Vec<Field>,
     pub(super) errors: Vec<FieldMessage>,

@@ -32,7 +32,7 @@ pub(super) fn routes() -> Vec<Route> {
 struct MailsPage {
     page: Frame,
     nav: Nav,
-    /// The views: name, address, whether it is shown.
+    /// The views: name, URL, whether it is shown.
     views: Vec<(String, String, bool)>,
     /// `None` while `mail` does not answer.
     rows: Option<Vec<Row>>,
@@ -60,7 +60,7 @@ impl Filter {
         Self { status: status.and_then(MailStatus::parse), order: order.and_then(|order| order.parse().ok()) }
     }
 
-    /// Returns the address of the list, with further parameters.
+    /// Returns the URL of the list, with further parameters.
     fn url(self, visit: &Visit<'_>, further: Option<String>) -> String {
         let status = self.status.map(|status| format!("status={}", status.as_str()));
         let order = self.order.map(|order| format!("order={order}"));

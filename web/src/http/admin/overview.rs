@@ -15,8 +15,9 @@ use self::sales::SalesPart;
 use super::orders::Row;
 use super::products::LOW_STOCK;
 use super::{Admin, Nav, Section, count_text};
+use crate::api::admin_mails::MailSummary;
 use crate::api::admin_orders::{OrderFilters, OrderSummary};
-use crate::api::admin_overview::LowStockQuery;
+use crate::api::admin_overview::{LowStockQuery, SalesSummary, StockSummary};
 use crate::api::catalogue::Product;
 use crate::api::{List, Problem, Result as ApiResult};
 use crate::locale::Key;
@@ -76,56 +77,106 @@ struct Part {
     all: String,
 }
 
+/// The responses of the services and the broker. A response is `None` while its service does not
+/// answer, and for a role that may not see it.
+struct OverviewData {
+    sales: Option<SalesSummary>,
+    stock: Option<StockSummary>,
+    mails: Option<MailSummary>,
+    /// `Queues::None` for a role that may not see them.
+    queues: Queues,
+    urgent: Option<Vec<OrderSummary>>,
+    confirmed: Option<Vec<OrderSummary>>,
+    partial: Option<Vec<OrderSummary>>,
+    newest: Option<Vec<OrderSummary>>,
+    low_stock: Option<Vec<Product>>,
+}
+
 #[get("/admin")]
 pub(super) async fn show(visit: Visit<'_>) -> PageResult {
     let admin = Admin::of_any_role(&visit).await?;
+    let (frame, data) = tokio::join!(
+        admin.frame(&visit, Section::Overview, visit.text("admin-overview-title").to_string()),
+        load(&visit, &admin),
+    );
+    let (page, nav) = frame?;
+    let data = data?;
+    let numbers = numbers(&visit, &admin, &data);
+    let sales = data.sales.as_ref();
+    let template = OverviewPage {
+        sees_orders: admin.may(Permission::ViewOrders),
+        sees_stock: admin.may(Permission::ManageCatalogue),
+        sales: sales.map(|sales| sales::parts(visit.language, &sales.days, &page.shop.currency)),
+        page,
+        nav,
+        numbers,
+        bar_width: sales::BAR_WIDTH,
+        parts: order_parts(&visit, &admin, &data),
+        low_stock: data.low_stock,
+        low_stock_url: visit.url(LOW_STOCK),
+    };
+    Ok(Page::personal(&template)?.into())
+}
+
+/// Reads what the role may see, all at once.
+async fn load(visit: &Visit<'_>, admin: &Admin) -> Result<OverviewData, PageError> {
     // The order that has waited longest comes first.
     let oldest = || OrderFilters { sort: "oldest".to_owned(), ..OrderFilters::default() };
     let status = |status: &str| OrderFilters { status: status.to_owned(), ..oldest() };
     let urgent = OrderFilters { payment: "attention".to_owned(), ..oldest() };
     let [confirmed, partial, all] = [status("confirmed"), status("partially-shipped"), OrderFilters::default()];
     let sees_orders = admin.may(Permission::ViewOrders);
-    let sees_mails = admin.may(Permission::AssistCustomers);
     let sees_stock = admin.may(Permission::ManageCatalogue);
-    let sees_system = admin.may(Permission::OperateSystem);
     let threshold = LowStockQuery::DEFAULT_THRESHOLD;
     let scarce = LowStockQuery { threshold, words: "", limit: PART_SIZE, after: None };
-    let (frame, sales, stock, mails, queues, urgent, confirmed, partial, newest, scarce) = tokio::join!(
-        admin.frame(&visit, Section::Overview, visit.text("admin-overview-title").to_string()),
+    let (sales, stock, mails, queues, urgent, confirmed, partial, newest, scarce) = tokio::join!(
         ask_if(sees_orders, visit.api.sales_summary(&admin.token)),
         ask_if(sees_stock, visit.api.stock_summary(&admin.token)),
-        ask_if(sees_mails, visit.api.mail_summary(&admin.token)),
-        Box::pin(queues(&visit, sees_system)),
-        ask_if(sees_orders, orders(&visit, &admin, &urgent)),
-        ask_if(sees_orders, orders(&visit, &admin, &confirmed)),
-        ask_if(sees_orders, orders(&visit, &admin, &partial)),
-        ask_if(sees_orders, orders(&visit, &admin, &all)),
+        ask_if(admin.may(Permission::AssistCustomers), visit.api.mail_summary(&admin.token)),
+        Box::pin(queues(visit, admin.may(Permission::OperateSystem))),
+        ask_if(sees_orders, orders(visit, admin, &urgent)),
+        ask_if(sees_orders, orders(visit, admin, &confirmed)),
+        ask_if(sees_orders, orders(visit, admin, &partial)),
+        ask_if(sees_orders, orders(visit, admin, &all)),
         ask_if(sees_stock, visit.api.low_stock(&admin.token, scarce)),
     );
-    let (page, nav) = frame?;
-    let (sales, stock, mails) = (sales?, stock?, mails?);
+    Ok(OverviewData {
+        sales: sales?,
+        stock: stock?,
+        mails: mails?,
+        queues,
+        urgent: urgent?,
+        confirmed: confirmed?,
+        partial: partial?,
+        newest: newest?,
+        low_stock: scarce?.map(|list| list.items),
+    })
+}
+
+/// Returns the numbers that the role may see, each with its list.
+fn numbers(visit: &Visit<'_>, admin: &Admin, data: &OverviewData) -> Vec<Number> {
     let number = |label, count: Option<CappedCount>, path: &str, is_urgent| Number {
         label,
         count: count.map(|count| count_text(visit.language, count)),
         url: visit.url(path),
         is_urgent: is_urgent && count.is_some_and(|count| count.count > 0),
     };
-    let orders_number = |count: fn(&_) -> CappedCount| sales.as_ref().map(count);
+    let orders_number = |count: fn(&SalesSummary) -> CappedCount| data.sales.as_ref().map(count);
     let mut numbers = Vec::new();
-    if sees_orders {
+    if admin.may(Permission::ViewOrders) {
         numbers.extend([
             number(Key("overview-urgent-count"), orders_number(|sales| sales.attention), URGENT, true),
             number(Key("overview-pack"), orders_number(|sales| sales.to_pack), TO_PACK, false),
             number(Key("orders-view-partial"), orders_number(|sales| sales.partially_shipped), PARTLY_SENT, false),
         ]);
     }
-    if sees_stock {
-        numbers.push(number(Key("overview-low-stock"), stock.map(|stock| stock.low_stock), LOW_STOCK, true));
+    if admin.may(Permission::ManageCatalogue) {
+        numbers.push(number(Key("overview-low-stock"), data.stock.map(|stock| stock.low_stock), LOW_STOCK, true));
     }
-    if sees_mails {
-        numbers.push(number(Key("overview-mails-failed"), mails.map(|mails| mails.failed), MAILS_FAILED, true));
+    if admin.may(Permission::AssistCustomers) {
+        numbers.push(number(Key("overview-mails-failed"), data.mails.map(|mails| mails.failed), MAILS_FAILED, true));
     }
-    let letters = match queues {
+    let letters = match &data.queues {
         // A shop in one process has no dead letters, and other roles do not see them.
         Queues::None => None,
         Queues::Unknown => Some(number(Key("overview-dead-letters"), None, DEAD_LETTERS, true)),
@@ -136,36 +187,27 @@ pub(super) async fn show(visit: Visit<'_>) -> PageResult {
         }
     };
     numbers.extend(letters);
-    let part = |id, title, empty, orders: Option<Vec<OrderSummary>>, all: &str| Part {
+    numbers
+}
+
+/// Returns the parts with orders, for a role that may see orders.
+fn order_parts(visit: &Visit<'_>, admin: &Admin, data: &OverviewData) -> Vec<Part> {
+    if !admin.may(Permission::ViewOrders) {
+        return Vec::new();
+    }
+    let part = |id, title, empty, orders: Option<&[OrderSummary]>, all: &str| Part {
         id,
         title,
         empty,
         rows: orders.map(|orders| orders.iter().map(|order| Row::new(visit.language, order)).collect()),
         all: visit.url(all),
     };
-    let parts = if sees_orders {
-        vec![
-            part("urgent", Key("overview-urgent"), Key("overview-urgent-none"), urgent?, URGENT),
-            part("pack", Key("overview-pack"), Key("overview-pack-none"), confirmed?, TO_PACK),
-            part("rest", Key("orders-view-partial"), Key("overview-rest-none"), partial?, PARTLY_SENT),
-            part("newest", Key("overview-newest"), Key("orders-none"), newest?, "/admin/orders"),
-        ]
-    } else {
-        Vec::new()
-    };
-    let template = OverviewPage {
-        sees_orders,
-        sees_stock,
-        sales: sales.map(|sales| sales::parts(visit.language, &sales.days, &page.shop.currency)),
-        page,
-        nav,
-        numbers,
-        bar_width: sales::BAR_WIDTH,
-        parts,
-        low_stock: scarce?.map(|list| list.items),
-        low_stock_url: visit.url(LOW_STOCK),
-    };
-    Ok(Page::personal(&template)?.into())
+    vec![
+        part("urgent", Key("overview-urgent"), Key("overview-urgent-none"), data.urgent.as_deref(), URGENT),
+        part("pack", Key("overview-pack"), Key("overview-pack-none"), data.confirmed.as_deref(), TO_PACK),
+        part("rest", Key("orders-view-partial"), Key("overview-rest-none"), data.partial.as_deref(), PARTLY_SENT),
+        part("newest", Key("overview-newest"), Key("orders-none"), data.newest.as_deref(), "/admin/orders"),
+    ]
 }
 
 /// Returns the queues of the broker, which have the dead letters, for who may see them. Boxed by

@@ -16,7 +16,7 @@ use super::super::listing::sort_label;
 use super::edit::done as done_text;
 use super::{Admin, Nav, Section};
 use crate::api::admin_overview::LowStockQuery;
-use crate::api::catalogue::{ListQuery, Product, Sort};
+use crate::api::catalogue::{Product, ProductQuery, Sort};
 use crate::links::encode;
 use crate::locale::Key;
 use crate::page::{Frame, Page, PageResult};
@@ -52,16 +52,16 @@ struct ProductsPage {
     nav: Nav,
     /// `None` while `products` is down.
     products: Option<Vec<Product>>,
-    /// The views: name, address, whether it is shown.
+    /// The views: name, URL, whether it is shown.
     views: [(Key, String, bool); 2],
     /// The threshold of the list of products that are low in stock; `None` for all products.
     below: Option<u32>,
     words: String,
     /// Values and labels of the orders, and whether they are chosen.
     sorts: Vec<(&'static str, Key, bool)>,
-    /// The address of the next page.
+    /// The URL of the next page.
     next: Option<String>,
-    /// The address of the first page, when this is another one.
+    /// The URL of the first page, when this is another one.
     first: Option<String>,
     done: Option<String>,
 }
@@ -92,7 +92,7 @@ async fn list(visit: Visit<'_>, parameters: Parameters) -> PageResult {
             visit.api.low_stock(&admin.token, query).await
         } else {
             let words = Some(words.as_str()).filter(|words| !words.is_empty());
-            visit.api.products(ListQuery { words, sort, after, limit: PAGE_SIZE, category: None }).await
+            visit.api.products(ProductQuery { words, sort, after, limit: PAGE_SIZE, category: None }).await
         }
     };
     let title = visit.text("admin-nav-products").to_string();

@@ -17,13 +17,13 @@ use crate::visit::Visit;
 pub(super) struct RowPage {
     pub(super) section: Section,
     pub(super) title: String,
-    /// The address and the name of the page that lists the row.
+    /// The URL and the name of the page that lists the row.
     pub(super) back: (String, String),
-    /// Other forms of the row: name, address, whether it is shown.
+    /// Other forms of the row: name, URL, whether it is shown.
     pub(super) views: Vec<(Key, String, bool)>,
     /// What the form is for.
     pub(super) lead: Option<Key>,
-    /// The form. The one that removes the row is sent to the same address.
+    /// The form. The one that removes the row is sent to the same URL.
     pub(super) form: EditForm,
     /// What the form that removes the row says; `None` for a new row.
     pub(super) remove: Option<(Key, Key)>,

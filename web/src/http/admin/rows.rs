@@ -24,7 +24,7 @@ const METHODS: &str = "methods";
 
 /// The button that was pressed in a form of a row: `up`, `down`, `remove`; another one saves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action {
+pub(super) enum RowAction {
     Save,
     Up,
     Down,
@@ -68,7 +68,7 @@ pub(super) enum Outcome<T> {
     },
 }
 
-impl Action {
+impl RowAction {
     /// Returns the action of a form.
     pub(super) fn of(form: &Form) -> Self {
         match form.get("act") {
@@ -222,12 +222,12 @@ mod tests {
     #[test]
     fn a_row_moves_within_its_list() {
         for (action, at, expected) in [
-            (Action::Up, 1, vec![2, 1, 3]),
-            (Action::Up, 0, vec![1, 2, 3]),
-            (Action::Down, 1, vec![1, 3, 2]),
-            (Action::Down, 2, vec![1, 2, 3]),
-            (Action::Remove, 1, vec![1, 3]),
-            (Action::Save, 1, vec![1, 2, 3]),
+            (RowAction::Up, 1, vec![2, 1, 3]),
+            (RowAction::Up, 0, vec![1, 2, 3]),
+            (RowAction::Down, 1, vec![1, 3, 2]),
+            (RowAction::Down, 2, vec![1, 2, 3]),
+            (RowAction::Remove, 1, vec![1, 3]),
+            (RowAction::Save, 1, vec![1, 2, 3]),
         ] {
             let mut rows: Vec<Value> = [1, 2, 3].map(Value::from).into();
             action.apply(&mut rows, at);

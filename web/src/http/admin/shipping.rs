@@ -14,7 +14,7 @@ use souk_contract::role::Permission;
 use souk_types::Country;
 
 use super::edit::done as done_text;
-use super::rows::{self, Action};
+use super::rows::{self, RowAction};
 use super::{Admin, Nav, Section, or_dash};
 use crate::api::admin_shop::{Document, Zone, ZoneMethod, ZonePrice};
 use crate::fields::address::country_name;
@@ -185,7 +185,7 @@ fn method_path(zone: usize, position: usize) -> String {
 }
 
 /// Leads to the list, which says what was done.
-fn to_list(visit: &Visit<'_>, action: Action) -> Answer {
-    let done = if action == Action::Remove { "deleted" } else { "saved" };
+fn to_list(visit: &Visit<'_>, action: RowAction) -> Answer {
+    let done = if action == RowAction::Remove { "deleted" } else { "saved" };
     Answer::SeeOther(visit.url(&format!("{LIST}?done={done}")))
 }

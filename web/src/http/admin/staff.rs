@@ -118,7 +118,7 @@ async fn page(
     let title = visit.text("admin-nav-staff").to_string();
     let (frame, staff) = tokio::join!(admin.frame(visit, Section::Staff, title), visit.api.staff(&admin.token));
     let (mut page, nav) = frame?;
-    // A refused form has an address of its own, which no other language has.
+    // A refused form has a URL of its own, which no other language has.
     (page.path, page.query) = (LIST.to_owned(), String::new());
     let remove_url = |id: CustomerId| visit.url(&format!("{LIST}/{id}/remove"));
     let row = staff?.into_iter().map(|account| Row {

@@ -21,7 +21,7 @@ pub(super) const BILLING: AddressForm<'static> =
 pub(super) const NEW_ADDRESS: &str = "new";
 
 /// An order before it is placed.
-pub(super) struct Draft {
+pub(super) struct CheckoutDraft {
     pub(super) state: FormState,
     /// The key of the order, which makes a repeated request the same order.
     pub(super) key: String,
@@ -31,7 +31,7 @@ pub(super) struct Draft {
     shown_total: Option<Money>,
 }
 
-impl Draft {
+impl CheckoutDraft {
     /// Returns the form of the first visit. Errors: the operating system has no random numbers.
     pub(super) fn first(visit: &Visit<'_>, buyer: &Buyer) -> Result<Self, Error> {
         let mut state = FormState::default();

@@ -3,7 +3,7 @@
 use souk_types::Timestamp;
 
 use super::super::order::order_path;
-use super::draft::Draft;
+use super::draft::CheckoutDraft;
 use crate::api::{Problem, Refusal};
 use crate::locale::Key;
 use crate::visit::Visit;
@@ -14,12 +14,12 @@ pub(super) struct Alert {
     pub(super) text: String,
     /// What it is about, such as products that are out of stock.
     pub(super) items: Vec<String>,
-    /// The address of the page where the visitor can act, and its name.
+    /// The URL of the page where the visitor can act, and its name.
     pub(super) link: Option<(String, String)>,
 }
 
 /// Explains a problem. `None` when messages beside the fields say everything.
-pub(super) fn explain(visit: &Visit<'_>, draft: &mut Draft, problem: &Problem) -> Option<Alert> {
+pub(super) fn explain(visit: &Visit<'_>, draft: &mut CheckoutDraft, problem: &Problem) -> Option<Alert> {
     let text = |key: Key| Alert { text: visit.text(key).to_string(), ..Alert::default() };
     let Problem::Refused(refusal) = problem else { return Some(text(Key("checkout-unknown"))) };
     let cart = || Some((visit.url("/cart"), visit.text("checkout-change-cart").to_string()));
@@ -36,9 +36,9 @@ pub(super) fn explain(visit: &Visit<'_>, draft: &mut Draft, problem: &Problem) -
         }
         "discount-unavailable" => text(Key("checkout-discount-unavailable")),
         "order-under-way" => under_way(visit, refusal),
-        "hold-limit" => {
+        "too-many-pieces" => {
             let most = refusal.members.get("most").and_then(serde_json::Value::as_u64).unwrap_or_default();
-            let text = visit.text("checkout-hold-limit").arg("count", most).to_string();
+            let text = visit.text("checkout-too-many-pieces").arg("count", most).to_string();
             Alert { text, link: cart(), ..Alert::default() }
         }
         "unverified-limit" => {

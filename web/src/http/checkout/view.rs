@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::buyer::Buyer;
-use super::draft::{BILLING, Draft, MAIN, NEW_ADDRESS, write_total};
+use super::draft::{BILLING, CheckoutDraft, MAIN, NEW_ADDRESS, write_total};
 use super::pricing::Priced;
 use super::refusal::Alert;
 use crate::api::quote::{Days, Quote, ShippingOption};
@@ -90,7 +90,7 @@ pub(super) fn build(
     visit: &Visit<'_>,
     page: Frame,
     buyer: Buyer,
-    draft: &Draft,
+    draft: &CheckoutDraft,
     priced: Priced,
     alert: Option<Alert>,
 ) -> CheckoutPage {

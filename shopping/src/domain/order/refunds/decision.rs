@@ -129,10 +129,10 @@ impl Order {
         let Parts { lines, shipping, amount, shares } = parts;
         let sold = self.sold();
         let taxes = sold.taxes(&self.shares_of_refunds(&sold), &shares);
-        let mut complete_at = amount;
+        let mut succeeds_at_total = amount;
         if let Some(payment) = self.payment.as_mut() {
             payment.refund_more(amount);
-            complete_at = payment.to_refund();
+            succeeds_at_total = payment.refund_target();
         }
         let id = RefundId::new();
         let restocked = new.lines.iter().filter(|line| line.restock);
@@ -149,7 +149,7 @@ impl Order {
             by: Some(by),
             created_at: now,
             shares,
-            complete_at,
+            succeeds_at_total,
             // A mail reports money.
             is_published: amount.is_zero(),
         });
@@ -184,7 +184,7 @@ impl Order {
         let Some(payment) = self.payment.as_mut() else { return };
         let amount = payment.undecided();
         payment.refund_all();
-        let complete_at = payment.to_refund();
+        let succeeds_at_total = payment.refund_target();
         let sold = self.sold();
         if amount.is_zero() || amount.currency() != sold.currency || self.refunds.len() > MAX_REFUNDS {
             return;
@@ -212,7 +212,7 @@ impl Order {
             by,
             created_at,
             shares,
-            complete_at,
+            succeeds_at_total,
             is_published,
         };
         self.refunds.push(refund);

@@ -4,7 +4,7 @@ use souk_types::ErrorKind;
 
 use super::*;
 use crate::domain::order::tests::{TOTAL, answer_refund, apply, euros, in_state, refunded};
-use crate::domain::order::{NextAction, OrderStatus, PutOff, Trigger};
+use crate::domain::order::{AttemptedWork, NextAction, OrderStatus, Trigger};
 use crate::domain::payment::dispute::{Dispute, DisputeStatus};
 use crate::domain::payment::report::RefundStatus;
 
@@ -34,7 +34,10 @@ fn pieces_are_refunded_until_none_is_left() {
         let shown = view(&order);
         let last = shown["refunds"].as_array().unwrap().last().unwrap().clone();
         assert_eq!((&last["status"], &last["amount"]["amount"]), (&"pending".into(), &499.into()));
-        assert_eq!(order.next_action(Trigger::Job, PutOff::default(), Timestamp::now()), NextAction::RefundPayment);
+        assert_eq!(
+            order.next_action(Trigger::Job, AttemptedWork::default(), Timestamp::now()),
+            NextAction::RefundPayment
+        );
         answer_refund(&mut order, RefundStatus::Succeeded);
         let shown = view(&order);
         assert_eq!(shown["refunds"].as_array().unwrap().last().unwrap()["status"], "succeeded");

@@ -9,7 +9,7 @@ fn late_money_revives_only_an_order_whose_reservation_expired() {
     order.expire_reservation(now).unwrap();
     assert_eq!(order.outcome().unwrap_err().code(), "order-state");
     let before = order.reservation();
-    apply(&mut order, &report(ProviderStatus::Captured));
+    apply(&mut order, &report(ProviderPaymentStatus::Captured));
     assert_eq!(order.status(), OrderStatus::Paid);
     order.renew_reservation(before, RESERVATION_TIME, now);
     let renewed = order.reservation();
@@ -19,7 +19,7 @@ fn late_money_revives_only_an_order_whose_reservation_expired() {
     assert!(confirm(&mut order) && order.outcome().is_ok());
 
     let mut order = in_state(OrderStatus::Cancelled);
-    apply(&mut order, &report(ProviderStatus::Captured));
+    apply(&mut order, &report(ProviderPaymentStatus::Captured));
     assert_eq!((order.status(), next_action(&order, Trigger::Job)), (OrderStatus::Cancelled, NextAction::ReturnStock));
 }
 
@@ -30,7 +30,7 @@ fn a_notification_is_applied_once_and_to_its_own_payment_only() {
         id: "evt_1".to_owned(),
         order: order.id,
         reference: reference.to_owned(),
-        update: PaymentUpdate::Payment(report(ProviderStatus::Captured)),
+        update: PaymentUpdate::Payment(report(ProviderPaymentStatus::Captured)),
     };
     let now = Timestamp::now();
     let foreign = notification(&order, "another");
@@ -101,7 +101,8 @@ fn an_expired_order_without_its_whole_money_is_refunded() {
 #[test]
 fn stock_and_money_are_returned_independently() {
     let (job, now) = (Trigger::Job, Timestamp::now());
-    let (no_money, no_stock) = (PutOff { money: true, stock: false }, PutOff { money: false, stock: true });
+    let (no_money, no_stock) =
+        (AttemptedWork { money: true, stock: false }, AttemptedWork { money: false, stock: true });
     let mut order = in_state(OrderStatus::Confirmed);
     order.cancel(customer_of(&order), now).unwrap();
     assert_eq!(order.next_action(job, no_money, now), NextAction::ReturnStock);

@@ -2,7 +2,7 @@ use souk_types::Currency;
 
 use super::*;
 use crate::domain::payment::PaymentMethod;
-use crate::domain::payment::report::{PaymentReport, ProviderStatus};
+use crate::domain::payment::report::{PaymentReport, ProviderPaymentStatus};
 use crate::domain::payment::state::PaymentStatus as S;
 
 fn euros(amount: u64) -> Money {
@@ -12,7 +12,7 @@ fn euros(amount: u64) -> Money {
 /// A payment of 100.00 of which this much is captured.
 fn captured(amount: u64) -> Payment {
     let mut payment = Payment::open(PaymentMethod::Stripe, "pi_1".to_owned(), euros(10_000), None);
-    payment.apply(&PaymentReport::new(ProviderStatus::Captured, euros(amount)));
+    payment.apply(&PaymentReport::new(ProviderPaymentStatus::Captured, euros(amount)));
     payment
 }
 

@@ -17,7 +17,7 @@ fn payment() -> Payment {
 }
 
 /// Returns a report with one refund at the provider of this amount, unless it is 0.
-fn report(status: ProviderStatus, captured: u64, refunded: u64) -> PaymentReport {
+fn report(status: ProviderPaymentStatus, captured: u64, refunded: u64) -> PaymentReport {
     let refund = RefundReport {
         id: None,
         reference: Some(format!("re_{refunded}")),
@@ -31,7 +31,7 @@ fn report(status: ProviderStatus, captured: u64, refunded: u64) -> PaymentReport
 
 #[test]
 fn provider_statuses_apply_repeatedly_and_out_of_order() {
-    use ProviderStatus::{Authorized, Cancelled, Captured, Declined, Open, Processing};
+    use ProviderPaymentStatus::{Authorized, Cancelled, Captured, Declined, Open, Processing};
     for (before, reported, after) in [
         (Open, Processing, Processing),
         (Open, Captured, Captured),
@@ -58,8 +58,8 @@ fn provider_statuses_apply_repeatedly_and_out_of_order() {
 #[test]
 fn the_amounts_decide_the_status() {
     use PaymentStatus as S;
-    use ProviderStatus::{Authorized, Cancelled, Captured, Processing};
-    type Reports<'r> = &'r [(ProviderStatus, u64, u64)];
+    use ProviderPaymentStatus::{Authorized, Cancelled, Captured, Processing};
+    type Reports<'r> = &'r [(ProviderPaymentStatus, u64, u64)];
     let rows: &[(&str, Reports<'_>, S, u64, u64)] = &[
         ("paid in full", &[(Captured, 10_000, 0)], S::Captured, 10_000, 0),
         ("one cent is no payment", &[(Captured, 100, 0)], S::Underpaid, 100, 0),
@@ -94,19 +94,19 @@ fn the_amounts_decide_the_status() {
 #[test]
 fn money_in_another_currency_pays_nothing_and_can_be_refunded() {
     let mut payment = payment();
-    payment.apply(&PaymentReport::new(ProviderStatus::Captured, dollars(10_000)));
+    payment.apply(&PaymentReport::new(ProviderPaymentStatus::Captured, dollars(10_000)));
     assert_eq!((payment.status(), payment.is_paid()), (PaymentStatus::Underpaid, false));
     assert_eq!(payment.refundable(), dollars(10_000));
     payment.refund_all();
     assert_eq!(payment.requested_refunds().next().unwrap().amount, dollars(10_000));
     // A second currency does not replace the first.
-    payment.apply(&PaymentReport::new(ProviderStatus::Captured, euros(10_000)));
+    payment.apply(&PaymentReport::new(ProviderPaymentStatus::Captured, euros(10_000)));
     assert_eq!(payment.captured(), dollars(10_000));
 }
 
 #[test]
 fn work_follows_from_what_the_provider_may_still_do() {
-    use ProviderStatus::{Authorized, Cancelled, Captured, Declined, Open, Processing};
+    use ProviderPaymentStatus::{Authorized, Cancelled, Captured, Declined, Open, Processing};
     for (status, captured, work) in [
         (Open, 0, PaymentWork::Cancel),
         (Processing, 0, PaymentWork::Cancel),
@@ -125,7 +125,7 @@ fn work_follows_from_what_the_provider_may_still_do() {
 
 #[test]
 fn the_customer_gets_the_secrets_while_they_must_act() {
-    use ProviderStatus::{Authorized, Captured, Declined, Open, Processing};
+    use ProviderPaymentStatus::{Authorized, Captured, Declined, Open, Processing};
     let action = || Some(ClientAction::new("secret".to_owned(), None));
     let shown = |view: PaymentView| serde_json::to_value(view).unwrap().get("client_secret").is_some();
     for (case, reports, is_shown) in [

@@ -31,7 +31,7 @@ fn situation() -> impl Strategy<Value = Situation> {
         })
 }
 
-fn build(situation: &Situation) -> (QuoteInput, ShopDocuments) {
+fn build(situation: &Situation) -> (QuoteInput, ShopConfig) {
     let mut shop =
         shop(json!({"prices_include_tax": situation.includes_tax, "one_stop_shop": situation.one_stop_shop}));
     let terms = |(position, (kind, value, combines, has_code)): (usize, &(u8, u32, bool, bool))| {
@@ -108,7 +108,7 @@ proptest! {
         prop_assert_eq!(goods.iter().map(|discount| discount.amount.amount()).sum::<u64>(), off_lines);
         prop_assert!(free.is_empty() || quote.shipping.price.is_zero());
         // Discounts never make a quote dearer.
-        let without = super::quote(&input, &ShopDocuments { discounts: Vec::new(), ..shop.clone() }, now()).unwrap();
+        let without = super::quote(&input, &ShopConfig { discounts: Vec::new(), ..shop.clone() }, now()).unwrap();
         if quote.shipping.chosen.is_some() && quote.prices_include_tax {
             prop_assert!(quote.total.amount() <= without.total.amount());
         }

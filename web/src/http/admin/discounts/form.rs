@@ -7,7 +7,7 @@ use super::super::edit::check;
 use super::super::moments::{moment, typed_moment};
 use super::super::products::{price, whole};
 use super::categories::{self, CATEGORIES};
-use super::picks::PRODUCTS;
+use super::product_picker::PRODUCTS;
 use crate::api::admin_shop::{Benefit, Discount};
 use crate::fields::{Field, FormState, Kind};
 use crate::locale::{Key, Language};

@@ -6,7 +6,7 @@ use souk_contract::role::Permission;
 use souk_contract::shopping::{OrderId, ShipmentId};
 use souk_http::Param;
 
-use super::draft::{Action, Draft};
+use super::draft::{OrderAction, OrderForms};
 use super::{Admin, order_path, refusal, show};
 use crate::api::Problem;
 use crate::form::Form;
@@ -15,7 +15,7 @@ use crate::visit::Visit;
 
 /// Why a form has done nothing.
 enum Refused {
-    /// A field is wrong; the draft says so.
+    /// A field is wrong; the forms say so.
     Field,
     Problem(Problem),
 }
@@ -28,10 +28,10 @@ impl From<Problem> for Refused {
 
 #[post("/admin/orders/<id>/<action>", data = "<form>")]
 pub(super) async fn act(visit: Visit<'_>, id: Param<OrderId>, action: &str, form: Form) -> PageResult {
-    let action = Action::of(action).ok_or_else(PageError::not_found)?;
+    let action = OrderAction::of(action).ok_or_else(PageError::not_found)?;
     let admin = Admin::of(&visit, action.permission()).await?;
-    let mut draft = Draft::of(&form, action)?;
-    let (status, text) = match execute(&visit, &admin, id.0, action, &form, &mut draft).await {
+    let mut forms = OrderForms::of(&form, action)?;
+    let (status, text) = match execute(&visit, &admin, id.0, action, &form, &mut forms).await {
         Ok(()) => {
             let done = action.done();
             return Ok(Answer::SeeOther(visit.url(&format!("{}?done={done}", order_path(&id.0)))));
@@ -39,45 +39,45 @@ pub(super) async fn act(visit: Visit<'_>, id: Param<OrderId>, action: &str, form
         Err(Refused::Field) => (Status::UnprocessableEntity, None),
         Err(Refused::Problem(problem)) => {
             let status = Status::new(problem.status());
-            (status, refusal::explain(&visit, &mut draft, action, problem)?)
+            (status, refusal::explain(&visit, &mut forms, action, problem)?)
         }
     };
-    show::page(&visit, &admin, id.0, draft, text.map(|text| ("error", text)), status).await
+    show::page(&visit, &admin, id.0, forms, text.map(|text| ("error", text)), status).await
 }
 
 async fn execute(
     visit: &Visit<'_>,
     admin: &Admin,
     id: OrderId,
-    action: Action,
+    action: OrderAction,
     form: &Form,
-    draft: &mut Draft,
+    forms: &mut OrderForms,
 ) -> Result<(), Refused> {
     let (api, token) = (visit.api, &admin.token);
     match action {
-        Action::Ship => {
-            let parcel = draft.parcel(visit, form).ok_or(Refused::Field)?;
-            api.ship_order(token, id, &draft.ship_key, &parcel).await?;
+        OrderAction::Ship => {
+            let parcel = forms.parcel(visit, form).ok_or(Refused::Field)?;
+            api.ship_order(token, id, &forms.ship_key, &parcel).await?;
         }
-        Action::Refund => {
+        OrderAction::Refund => {
             let order = api.any_order(token, id).await?;
-            let refund = draft.refund(visit, form, order.order.total.currency()).ok_or(Refused::Field)?;
-            api.refund_order(token, id, &draft.refund_key, &refund).await?;
+            let refund = forms.refund(visit, form, order.order.total.currency()).ok_or(Refused::Field)?;
+            api.refund_order(token, id, &forms.refund_key, &refund).await?;
         }
-        Action::Deliver => {
+        OrderAction::Deliver => {
             let shipment = form.optional("shipment").map(str::parse::<ShipmentId>).transpose();
             let shipment = shipment.map_err(|_| Problem::refused(404))?;
             api.deliver_order(token, id, shipment).await?;
         }
-        Action::Capture => api.capture_order(token, id).await?,
-        Action::Cancel => api.cancel_any_order(token, id).await?,
-        Action::RetryRefunds => api.retry_refunds(token, id).await?,
-        Action::Note => api.add_order_note(token, id, &draft.note_key, draft.state.value("text")).await?,
+        OrderAction::Capture => api.capture_order(token, id).await?,
+        OrderAction::Cancel => api.cancel_any_order(token, id).await?,
+        OrderAction::RetryRefunds => api.retry_refunds(token, id).await?,
+        OrderAction::Note => api.add_order_note(token, id, &forms.note_key, forms.state.value("text")).await?,
     }
     Ok(())
 }
 
-impl Action {
+impl OrderAction {
     /// Returns the permission that it needs.
     const fn permission(self) -> Permission {
         match self {
@@ -87,7 +87,7 @@ impl Action {
         }
     }
 
-    /// Returns its name in the address of the page that says that it is done.
+    /// Returns its name in the URL of the page that says that it is done.
     const fn done(self) -> &'static str {
         match self {
             Self::Ship => "shipped",

@@ -138,7 +138,7 @@ async fn change_one(visit: &Visit<'_>, admin: &Admin, action: BulkAction, key: &
 /// Returns what the list says after a change of several orders: `(class, text)`.
 pub(super) fn report(visit: &Visit<'_>, changed: Option<u32>, unchanged: &str) -> Option<(&'static str, String)> {
     let changed = changed?;
-    // The numbers come back in the address, which anyone can write.
+    // The numbers come back in the URL, which anyone can write.
     let names: Vec<&str> = unchanged.split(' ').filter(|name| is_number(name)).take(MAX_ORDERS).collect();
     let done = visit.text(Key("orders-bulk-changed")).arg("orders", changed).to_string();
     if names.is_empty() {

@@ -15,9 +15,9 @@ pub(super) const SHIP: &str = "ship-";
 /// The beginning of the names of the fields with the pieces of a refund; the product follows.
 pub(super) const REFUND: &str = "refund-";
 
-/// What an admin does with an order: the end of the address of its form.
+/// What an admin does with an order: the end of the URL of its form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action {
+pub(super) enum OrderAction {
     Ship,
     Deliver,
     Capture,
@@ -27,8 +27,8 @@ pub(super) enum Action {
     Note,
 }
 
-impl Action {
-    /// Returns the action whose form is sent to an address with this end.
+impl OrderAction {
+    /// Returns the action whose form is sent to a URL with this end.
     pub(super) fn of(name: &str) -> Option<Self> {
         Some(match name {
             "ship" => Self::Ship,
@@ -45,7 +45,7 @@ impl Action {
 
 /// The forms of an order: what was typed into one of them, and a key for each that must do its
 /// work once.
-pub(super) struct Draft {
+pub(super) struct OrderForms {
     pub(super) state: FormState,
     pub(super) ship_key: String,
     pub(super) refund_key: String,
@@ -54,7 +54,7 @@ pub(super) struct Draft {
     lines: Vec<String>,
 }
 
-impl Draft {
+impl OrderForms {
     /// Returns the forms before anything is typed.
     pub(super) fn new() -> Result<Self, Error> {
         let (ship_key, refund_key, note_key) = (new_key()?, new_key()?, new_key()?);
@@ -62,15 +62,15 @@ impl Draft {
     }
 
     /// Returns the forms after one of them was sent.
-    pub(super) fn of(form: &Form, action: Action) -> Result<Self, Error> {
-        let mut draft = Self { state: FormState::of(form), ..Self::new()? };
+    pub(super) fn of(form: &Form, action: OrderAction) -> Result<Self, Error> {
+        let mut forms = Self { state: FormState::of(form), ..Self::new()? };
         match action {
-            Action::Ship => draft.ship_key = key_of(form)?,
-            Action::Refund => draft.refund_key = key_of(form)?,
-            Action::Note => draft.note_key = key_of(form)?,
+            OrderAction::Ship => forms.ship_key = key_of(form)?,
+            OrderAction::Refund => forms.refund_key = key_of(form)?,
+            OrderAction::Note => forms.note_key = key_of(form)?,
             _ => {}
         }
-        Ok(draft)
+        Ok(forms)
     }
 
     /// Uses other keys: one belongs to a request with other content.
@@ -158,7 +158,7 @@ impl Draft {
 
     /// Shows the messages about the fields that the API has refused. Returns whether every one is a
     /// field of the form.
-    pub(super) fn refuse(&mut self, visit: &Visit<'_>, action: Action, refused: &[FieldError]) -> bool {
+    pub(super) fn refuse(&mut self, visit: &Visit<'_>, action: OrderAction, refused: &[FieldError]) -> bool {
         let mut all = !refused.is_empty();
         for refused in refused {
             match self.form_field(action, &refused.field) {
@@ -170,21 +170,21 @@ impl Draft {
     }
 
     /// Returns the field of the form for a field of the request, and what to enter.
-    fn form_field(&self, action: Action, field: &str) -> Option<(String, Key)> {
+    fn form_field(&self, action: OrderAction, field: &str) -> Option<(String, Key)> {
         let mut parts = field.split('.');
         let field = |name: &str, message: Key| Some((name.to_owned(), message));
         match (action, parts.next()?) {
-            (Action::Ship, "carrier") => field("carrier", Key("orders-carrier-invalid")),
-            (Action::Ship, "tracking") => field("tracking", Key("orders-tracking-invalid")),
-            (Action::Ship | Action::Refund, "lines") => {
-                let prefix = if action == Action::Ship { SHIP } else { REFUND };
+            (OrderAction::Ship, "carrier") => field("carrier", Key("orders-carrier-invalid")),
+            (OrderAction::Ship, "tracking") => field("tracking", Key("orders-tracking-invalid")),
+            (OrderAction::Ship | OrderAction::Refund, "lines") => {
+                let prefix = if action == OrderAction::Ship { SHIP } else { REFUND };
                 let product = self.lines.get(parts.next()?.parse::<usize>().ok()?)?;
                 field(&format!("{prefix}{product}"), Key("orders-pieces-invalid"))
             }
-            (Action::Refund, "amount") => field("amount", Key("orders-amount-invalid")),
-            (Action::Refund, "shipping") => field("shipping", Key("orders-shipping-invalid")),
-            (Action::Refund, "reason") => field("reason", Key("orders-reason-invalid")),
-            (Action::Note, "text") => field("text", Key("orders-note-invalid")),
+            (OrderAction::Refund, "amount") => field("amount", Key("orders-amount-invalid")),
+            (OrderAction::Refund, "shipping") => field("shipping", Key("orders-shipping-invalid")),
+            (OrderAction::Refund, "reason") => field("reason", Key("orders-reason-invalid")),
+            (OrderAction::Note, "text") => field("text", Key("orders-note-invalid")),
             _ => None,
         }
     }
@@ -196,17 +196,17 @@ mod tests {
 
     #[test]
     fn a_refused_field_is_found_in_the_form() {
-        let draft = Draft { lines: vec!["tea".to_owned(), "cup".to_owned()], ..Draft::new().unwrap() };
+        let forms = OrderForms { lines: vec!["tea".to_owned(), "cup".to_owned()], ..OrderForms::new().unwrap() };
         for (action, field, expected) in [
-            (Action::Ship, "lines.1.quantity", Some("ship-cup")),
-            (Action::Refund, "lines.0.product_id", Some("refund-tea")),
-            (Action::Refund, "amount.amount", Some("amount")),
-            (Action::Refund, "lines", None),
-            (Action::Ship, "lines.2.quantity", None),
-            (Action::Ship, "reason", None),
-            (Action::Note, "text", Some("text")),
+            (OrderAction::Ship, "lines.1.quantity", Some("ship-cup")),
+            (OrderAction::Refund, "lines.0.product_id", Some("refund-tea")),
+            (OrderAction::Refund, "amount.amount", Some("amount")),
+            (OrderAction::Refund, "lines", None),
+            (OrderAction::Ship, "lines.2.quantity", None),
+            (OrderAction::Ship, "reason", None),
+            (OrderAction::Note, "text", Some("text")),
         ] {
-            let found = draft.form_field(action, field);
+            let found = forms.form_field(action, field);
             assert_eq!(found.as_ref().map(|(field, _)| field.as_str()), expected, "{field}");
         }
     }

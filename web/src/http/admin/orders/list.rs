@@ -66,7 +66,7 @@ const PAYMENTS: [&str; 15] = [
 
 /// The query of the list.
 #[derive(FromForm)]
-pub(super) struct ListQuery {
+pub(super) struct OrderListQuery {
     #[field(default = "")]
     q: String,
     #[field(default = "")]
@@ -148,7 +148,7 @@ impl Shown {
 }
 
 #[get("/admin/orders?<query..>")]
-pub(super) async fn list(visit: Visit<'_>, query: ListQuery) -> PageResult {
+pub(super) async fn list(visit: Visit<'_>, query: OrderListQuery) -> PageResult {
     let admin = Admin::of(&visit, Permission::ViewOrders).await?;
     let view = match query.view.as_deref() {
         Some("saved") => Some(("success", visit.text("orders-view-saved").to_string())),
@@ -180,7 +180,7 @@ pub(super) async fn page(
         Vec::new()
     });
     let here = address(&state);
-    // A form that was sent has an address of its own, which no other language has.
+    // A form that was sent has a URL of its own, which no other language has.
     (page.path, page.query) = (LIST.to_owned(), mark(&join(&here, &after.map(cursor).unwrap_or_default())));
     let next = list.as_ref().and_then(|list| list.next.as_ref());
     let next = next.map(|next| url_with(visit, &here, &cursor(next)));
@@ -216,12 +216,12 @@ pub(super) async fn page(
     Ok(Page::personal(&template)?.status(status).into())
 }
 
-/// Returns the address of the list with this query.
+/// Returns the URL of the list with this query.
 pub(super) fn url(visit: &Visit<'_>, query: &str) -> String {
     visit.url(&format!("{LIST}{}", mark(query)))
 }
 
-/// Returns the address of the list with a query and a further part of it.
+/// Returns the URL of the list with a query and a further part of it.
 pub(super) fn url_with(visit: &Visit<'_>, query: &str, further: &str) -> String {
     url(visit, &join(query, further))
 }
@@ -270,7 +270,7 @@ async fn orders(
     }
 }
 
-impl ListQuery {
+impl OrderListQuery {
     fn state(&self) -> FormState {
         let values = [&self.q, &self.status, &self.payment, &self.country, &self.from, &self.to, &self.sort];
         let mut state = FormState::default();

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use souk_types::Money;
 
-use super::draft::{Action, Draft, SHIP};
+use super::draft::{OrderAction, OrderForms, SHIP};
 use crate::api::{Problem, Refusal};
 use crate::locale::Key;
 use crate::page::PageError;
@@ -13,8 +13,8 @@ use crate::visit::Visit;
 /// has ended, the account runs no shop any more, or the order does not exist.
 pub(super) fn explain(
     visit: &Visit<'_>,
-    draft: &mut Draft,
-    action: Action,
+    forms: &mut OrderForms,
+    action: OrderAction,
     problem: Problem,
 ) -> Result<Option<String>, PageError> {
     let refusal = match &problem {
@@ -23,13 +23,13 @@ pub(super) fn explain(
         Problem::Refused(_) => return Err(problem.into()),
     };
     let key = match refusal.code() {
-        "validation" if draft.refuse(visit, action, &refusal.fields) => return Ok(None),
+        "validation" if forms.refuse(visit, action, &refusal.fields) => return Ok(None),
         "key-reused" => {
-            draft.renew_keys()?;
+            forms.renew_keys()?;
             Key("orders-problem-key-reused")
         }
         "not-left" => {
-            refuse_pieces(visit, draft, refusal);
+            refuse_pieces(visit, forms, refusal);
             Key("orders-problem-not-left")
         }
         "refund-limit" => return Ok(Some(refund_limit(visit, refusal))),
@@ -42,12 +42,12 @@ pub(super) fn explain(
 }
 
 /// Says beside each product how many pieces are left.
-fn refuse_pieces(visit: &Visit<'_>, draft: &mut Draft, refusal: &Refusal) {
+fn refuse_pieces(visit: &Visit<'_>, forms: &mut OrderForms, refusal: &Refusal) {
     let items = refusal.members.get("items").and_then(Value::as_array);
     for item in items.into_iter().flatten() {
         let left = item["left"].as_u64().unwrap_or_default();
         let product = item["product_id"].as_str().unwrap_or_default();
-        draft
+        forms
             .state
             .refuse(&format!("{SHIP}{product}"), visit.text("orders-pieces-left").arg("count", left).to_string());
     }

@@ -9,7 +9,7 @@ use souk_http::Param;
 use souk_types::Money;
 
 use super::super::mails;
-use super::draft::{Draft, REFUND, SHIP};
+use super::draft::{OrderForms, REFUND, SHIP};
 use super::events::{self, Event, Technical};
 use super::staff::Staff;
 use super::{Admin, Nav, Section, attention_text, moment, order_path, payment_text, reason_text, status_key, tone};
@@ -30,7 +30,7 @@ struct OrderPage {
     page: Frame,
     nav: Nav,
     order: AdminOrder,
-    /// The address of the page, to which the names of the forms are added.
+    /// The URL of the page, to which the names of the forms are added.
     path: String,
     notice: Option<(&'static str, String)>,
     errors: Vec<FieldMessage>,
@@ -157,7 +157,7 @@ pub(super) async fn show(visit: Visit<'_>, id: Param<OrderId>, done: Option<&str
         _ => None,
     };
     let notice = done.map(|key| ("success", visit.text(key).to_string()));
-    page(&visit, &admin, id.0, Draft::new()?, notice, Status::Ok).await
+    page(&visit, &admin, id.0, OrderForms::new()?, notice, Status::Ok).await
 }
 
 /// Renders the page with what was typed into its forms.
@@ -165,7 +165,7 @@ pub(super) async fn page(
     visit: &Visit<'_>,
     admin: &Admin,
     id: OrderId,
-    mut draft: Draft,
+    mut forms: OrderForms,
     notice: Option<(&'static str, String)>,
     status: Status,
 ) -> PageResult {
@@ -179,18 +179,18 @@ pub(super) async fn page(
     let mails = mails.map(|mails| mails.items.into_iter().map(|mail| mails::Row::new(visit.language, mail)).collect());
     let title = visit.text("order-title").arg("number", order.order.name()).to_string();
     let (mut page, nav) = admin.frame(visit, Section::Orders, title).await?;
-    // A refused form has an address of its own, which no other language has.
+    // A refused form has a URL of its own, which no other language has.
     (page.path, page.query) = (order_path(&id), String::new());
-    draft.fill_in(&order);
+    forms.fill_in(&order);
     let home = page.shop.home_country.clone();
     let lines = |address: &souk_types::Address| address::lines(visit.language, address, home.as_ref());
-    let parts = Parts { visit, staff: &staff, order: &order, draft: &draft };
+    let parts = Parts { visit, staff: &staff, order: &order, forms: &forms };
     let chosen = order.order.quote.shipping.chosen.as_deref();
     let method = order.order.quote.shipping.options.iter().find(|option| Some(option.id.as_str()) == chosen);
     let template = OrderPage {
         path: visit.url(&order_path(&id)),
         notice,
-        errors: draft.state.errors().to_vec(),
+        errors: forms.state.errors().to_vec(),
         status: visit.text(status_key(order.order.status)).to_string(),
         tone: tone(order.order.status),
         placed: moment(visit.language, order.order.created_at),
@@ -210,7 +210,7 @@ pub(super) async fn page(
         note_field: Field {
             kind: Kind::Long,
             max: 2_000,
-            ..Field::new(&draft.state, "text", visit.text("orders-note"))
+            ..Field::new(&forms.state, "text", visit.text("orders-note"))
         },
         cancel: cancel(order.order.status)
             .filter(|_| admin.may(Permission::MoveMoney))
@@ -219,8 +219,8 @@ pub(super) async fn page(
         may_retry_refunds: has_failed_refund(&order) && admin.may(Permission::MoveMoney),
         mails,
         mail_key: new_key()?,
-        ship_key: draft.ship_key,
-        note_key: draft.note_key,
+        ship_key: forms.ship_key,
+        note_key: forms.note_key,
         page,
         nav,
         order,
@@ -258,14 +258,14 @@ struct Parts<'a> {
     visit: &'a Visit<'a>,
     staff: &'a Staff<'a>,
     order: &'a AdminOrder,
-    draft: &'a Draft,
+    forms: &'a OrderForms,
 }
 
 impl Parts<'_> {
     fn lines(&self) -> Vec<Line> {
         let field = |prefix: &str, item: &OrderItem| {
             let name = format!("{prefix}{}", item.product.id);
-            let state = &self.draft.state;
+            let state = &self.forms.state;
             Pieces { value: state.value(&name).to_owned(), error: state.error(&name).map(ToOwned::to_owned), name }
         };
         let line = |item: &OrderItem| {
@@ -345,7 +345,7 @@ impl Parts<'_> {
 
     fn notes(&self) -> Vec<Event> {
         let language = self.visit.language;
-        let note = |note: &crate::api::admin_orders::Note| Event {
+        let note = |note: &crate::api::admin_orders::StaffNote| Event {
             at: moment(language, note.at),
             text: note.text.clone(),
             by: Some(self.staff.name(note.by)),
@@ -358,7 +358,7 @@ impl Parts<'_> {
             is_required: false,
             is_wide: false,
             max,
-            ..Field::new(&self.draft.state, name, self.visit.text(label))
+            ..Field::new(&self.forms.state, name, self.visit.text(label))
         };
         vec![field("carrier", Key("orders-carrier"), 50), field("tracking", Key("orders-tracking"), 100)]
     }
@@ -372,14 +372,14 @@ impl Parts<'_> {
         if !is_sold {
             return None;
         }
-        let state = &self.draft.state;
+        let state = &self.forms.state;
         let field = |name: &str, label: Key, hint: Key| {
             Field { is_wide: false, ..Field::new(state, name, self.visit.text(label)) }.hint(self.visit.text(hint))
         };
         let amount = field("amount", Key("orders-refund-amount"), Key("orders-refund-amount-hint"));
         let reason = field("reason", Key("orders-refund-reason"), Key("orders-refund-reason-hint"));
         Some(RefundForm {
-            key: self.draft.refund_key.clone(),
+            key: self.forms.refund_key.clone(),
             fields: vec![Field { is_required: false, max: 20, ..amount }, reason],
             is_shipping: state.has("shipping"),
             is_restock: state.has("restock"),

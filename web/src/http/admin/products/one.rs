@@ -36,7 +36,7 @@ struct ProductPage {
 
 /// What the page shows of a product besides the form.
 struct Stored {
-    /// The address of its page in the shop.
+    /// The URL of its page in the shop.
     shop_url: String,
     delete_url: String,
     /// `None` while the stock cannot be read.
@@ -202,7 +202,7 @@ impl Edited {
     }
 }
 
-/// Returns the address of a product's page, which says what was done.
+/// Returns the URL of a product's page, which says what was done.
 pub(super) fn to_product(visit: &Visit<'_>, id: ProductId, done: &str) -> Answer {
     Answer::SeeOther(visit.url(&format!("{}?done={done}", path(id))))
 }

@@ -8,7 +8,7 @@ use souk_types::FieldError;
 
 use super::super::edit::{EditForm, Refused, version as seen_version};
 use super::super::row_page::{RefusedMove, RowPage, missing, stale};
-use super::super::rows::{self, Action, Outcome, SeenRow};
+use super::super::rows::{self, Outcome, RowAction, SeenRow};
 use super::super::{Admin, Section};
 use super::method_form::{PriceKind, fields, fill, is_same, json, name, new_id, tidy};
 use super::{LIST, METHOD_KEY, ZONE_KEY, ZONES, list_page, method_path, to_list, zone_path};
@@ -126,7 +126,7 @@ pub(super) async fn change(
 ) -> PageResult {
     let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let kind = kind.and_then(PriceKind::parse).unwrap_or_default();
-    let action = Action::of(&form);
+    let action = RowAction::of(&form);
     let mut state = FormState::of(&form);
     tidy(visit.language, &mut state, kind);
     let seen = Seen::new(zone, position, seen_version(&form));
@@ -136,7 +136,7 @@ pub(super) async fn change(
         let methods = rows::list(document, &methods_of(zone)).ok_or(None)?;
         let place = |at: usize| Place { zone, at };
         let at = seen.method.find(methods).unchanged().map_err(|at| at.map(place))?;
-        if action == Action::Save {
+        if action == RowAction::Save {
             let id = methods[at]["id"].take();
             methods[at] = method.clone();
             methods[at]["id"] = id;
@@ -148,19 +148,19 @@ pub(super) async fn change(
     let (place, stored, refused) = match outcome {
         Outcome::Saved => return Ok(to_list(&visit, action)),
         // A second click removes nothing more.
-        Outcome::Stale { at: None, stored } if action == Action::Remove && seen.zone(&stored).is_some() => {
+        Outcome::Stale { at: None, stored } if action == RowAction::Remove && seen.zone(&stored).is_some() => {
             return list_page(&visit, &admin, &stored, Some(missing(&visit)), Status::Ok).await;
         }
-        Outcome::Stale { at: Some(place), stored } if action == Action::Save => {
+        Outcome::Stale { at: Some(place), stored } if action == RowAction::Save => {
             (Some(place), Some(stored), Refused::changed(&visit))
         }
-        Outcome::Stale { at: None, stored } if action == Action::Save && seen.zone(&stored).is_some() => {
+        Outcome::Stale { at: None, stored } if action == RowAction::Save && seen.zone(&stored).is_some() => {
             (None, Some(stored), Refused::removed(&visit))
         }
         Outcome::Stale { stored, .. } => {
             return list_page(&visit, &admin, &stored, Some(stale(&visit)), Status::PreconditionFailed).await;
         }
-        Outcome::Refused { problem, .. } if action != Action::Save => {
+        Outcome::Refused { problem, .. } if action != RowAction::Save => {
             let RefusedMove { stored, notice, status } =
                 RefusedMove::read(&visit, &admin, Document::Shipping, problem).await?;
             return list_page(&visit, &admin, &stored, Some(notice), status).await;

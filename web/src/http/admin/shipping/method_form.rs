@@ -28,7 +28,7 @@ pub(super) enum PriceKind {
 impl PriceKind {
     pub(super) const ALL: [Self; 4] = [Self::Flat, Self::ByWeight, Self::ByTotal, Self::Pickup];
 
-    /// Returns its name in the API and in addresses.
+    /// Returns its name in the API and in URLs.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Flat => "flat",

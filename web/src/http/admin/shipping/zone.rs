@@ -8,7 +8,7 @@ use souk_types::{Country, FieldError};
 
 use super::super::edit::{EditForm, Refused, version as seen_version};
 use super::super::row_page::{RefusedMove, RowPage, missing, stale};
-use super::super::rows::{self, Action, Outcome, SeenRow};
+use super::super::rows::{self, Outcome, RowAction, SeenRow};
 use super::super::settings::countries;
 use super::super::{Admin, Section};
 use super::{LIST, ZONE_KEY, ZONES, list_page, to_list, zone_path};
@@ -81,16 +81,16 @@ pub(super) async fn show(visit: Visit<'_>, position: usize) -> PageResult {
 pub(super) async fn change(visit: Visit<'_>, position: usize, form: Form) -> PageResult {
     let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let mut state = state_of(&form);
-    let (seen, action) = (seen_version(&form), Action::of(&form));
+    let (seen, action) = (seen_version(&form), RowAction::of(&form));
     let (seen_row, seen_methods) = seen.rsplit_once('.').unwrap_or((seen, ""));
     let zone = json(&state);
     let change = |document: &mut Value| {
         let zones = rows::list(document, ZONES).ok_or(None::<usize>)?;
         let at = SeenRow { position, version: seen_row, key: ZONE_KEY }.find(zones).unchanged()?;
-        if action == Action::Remove && hash_of_methods(&zones[at]) != seen_methods {
+        if action == RowAction::Remove && hash_of_methods(&zones[at]) != seen_methods {
             return Err(Some(at));
         }
-        if action == Action::Save {
+        if action == RowAction::Save {
             for member in MEMBERS {
                 zones[at][member] = zone[member].clone();
             }
@@ -101,10 +101,10 @@ pub(super) async fn change(visit: Visit<'_>, position: usize, form: Form) -> Pag
     match rows::update(&visit, &admin, Document::Shipping, change).await? {
         Outcome::Saved => Ok(to_list(&visit, action)),
         // A second click removes nothing more.
-        Outcome::Stale { at: None, stored } if action == Action::Remove => {
+        Outcome::Stale { at: None, stored } if action == RowAction::Remove => {
             list_page(&visit, &admin, &stored, Some(missing(&visit)), Status::Ok).await
         }
-        Outcome::Stale { stored, .. } if action != Action::Save => {
+        Outcome::Stale { stored, .. } if action != RowAction::Save => {
             list_page(&visit, &admin, &stored, Some(stale(&visit)), Status::PreconditionFailed).await
         }
         Outcome::Stale { at: Some(at), stored } => {
@@ -118,7 +118,7 @@ pub(super) async fn change(visit: Visit<'_>, position: usize, form: Form) -> Pag
             let refused = Refused::removed(&visit);
             page(&visit, &admin, None, new_form(&visit, &state).refused(Some(&refused)), refused.status).await
         }
-        Outcome::Refused { problem, .. } if action != Action::Save => {
+        Outcome::Refused { problem, .. } if action != RowAction::Save => {
             let RefusedMove { stored, notice, status } =
                 RefusedMove::read(&visit, &admin, Document::Shipping, problem).await?;
             list_page(&visit, &admin, &stored, Some(notice), status).await

@@ -8,7 +8,7 @@ use souk_types::Country;
 
 use super::super::edit::{EditForm, Refused, version};
 use super::super::row_page::{RefusedMove, RowPage, missing, stale};
-use super::super::rows::{self, Action, Outcome, SeenRow};
+use super::super::rows::{self, Outcome, RowAction, SeenRow};
 use super::super::{Admin, Section};
 use super::form::{self, fields, fill, is_same, json};
 use super::{LIST, NEW, RATES, list_page, path};
@@ -75,12 +75,12 @@ pub(super) async fn show(visit: Visit<'_>, position: usize) -> PageResult {
 pub(super) async fn change(visit: Visit<'_>, position: usize, form: Form) -> PageResult {
     let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let mut state = FormState::of(&form);
-    let (seen, action) = (version(&form), Action::of(&form));
+    let (seen, action) = (version(&form), RowAction::of(&form));
     let rate = json(visit.language, &state);
     let change = |document: &mut Value| {
         let rates = rows::list(document, RATES).ok_or(None::<usize>)?;
         let at = SeenRow { position, version: seen, key: KEY }.find(rates).unchanged()?;
-        if action == Action::Save {
+        if action == RowAction::Save {
             rates[at] = rate.clone();
         }
         action.apply(rates, at);
@@ -88,12 +88,12 @@ pub(super) async fn change(visit: Visit<'_>, position: usize, form: Form) -> Pag
     };
     let outcome = rows::update(&visit, &admin, Document::Taxes, change).await?;
     match outcome {
-        Outcome::Saved => Ok(to_list(&visit, if action == Action::Remove { "deleted" } else { "saved" })),
+        Outcome::Saved => Ok(to_list(&visit, if action == RowAction::Remove { "deleted" } else { "saved" })),
         // A second click removes nothing more.
-        Outcome::Stale { at: None, stored } if action == Action::Remove => {
+        Outcome::Stale { at: None, stored } if action == RowAction::Remove => {
             list_page(&visit, &admin, &stored, "", Some(missing(&visit)), Status::Ok).await
         }
-        Outcome::Stale { stored, .. } if action != Action::Save => {
+        Outcome::Stale { stored, .. } if action != RowAction::Save => {
             list_page(&visit, &admin, &stored, "", Some(stale(&visit)), Status::PreconditionFailed).await
         }
         Outcome::Stale { at: Some(at), stored } => {
@@ -107,7 +107,7 @@ pub(super) async fn change(visit: Visit<'_>, position: usize, form: Form) -> Pag
             let refused = Refused::removed(&visit);
             page(&visit, &admin, None, new_form(&visit, &state).refused(Some(&refused)), refused.status).await
         }
-        Outcome::Refused { problem, .. } if action != Action::Save => {
+        Outcome::Refused { problem, .. } if action != RowAction::Save => {
             let RefusedMove { stored, notice, status } =
                 RefusedMove::read(&visit, &admin, Document::Taxes, problem).await?;
             list_page(&visit, &admin, &stored, "", Some(notice), status).await

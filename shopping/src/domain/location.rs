@@ -6,14 +6,14 @@ use souk_types::{Address, Country};
 
 /// A place, as far as taxes and shipping depend on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Location {
     pub(crate) country: Country,
     pub(crate) region: Option<String>,
     /// In upper case, without spaces and hyphens.
     pub(crate) postal_code: Option<String>,
 }
 
-impl Place {
+impl Location {
     pub(crate) fn country(country: Country) -> Self {
         Self { country, region: None, postal_code: None }
     }
@@ -28,7 +28,7 @@ impl Place {
     }
 }
 
-impl From<&Address> for Place {
+impl From<&Address> for Location {
     fn from(address: &Address) -> Self {
         Self {
             country: address.country().clone(),
@@ -53,7 +53,7 @@ pub(crate) struct PostalCodes {
 }
 
 impl PostalCodes {
-    pub(crate) fn contains(&self, place: &Place) -> bool {
+    pub(crate) fn contains(&self, place: &Location) -> bool {
         let Some(code) = &place.postal_code else { return false };
         let start = code.chars().take(self.length()).collect::<String>();
         self.first <= start && start <= self.last
@@ -109,9 +109,9 @@ mod tests {
         ] {
             let codes = PostalCodes::try_from(codes.to_owned()).unwrap();
             let country = Country::try_from("DE".to_owned()).unwrap();
-            let place = Place { postal_code: Some(compact(code)), ..Place::country(country.clone()) };
+            let place = Location { postal_code: Some(compact(code)), ..Location::country(country.clone()) };
             assert_eq!(codes.contains(&place), is_in, "{codes:?} {code}");
-            assert!(!codes.contains(&Place::country(country)), "a place without a postal code");
+            assert!(!codes.contains(&Location::country(country)), "a place without a postal code");
         }
     }
 

@@ -9,7 +9,7 @@ use crate::domain::order::Order;
 
 /// Moves the orders of guests with the account's verified e-mail address into the account. It can
 /// be repeated: a moved order is not found again.
-pub(crate) async fn take_over(app: &App, account: CustomerId) -> Result<()> {
+pub(crate) async fn move_to_account(app: &App, account: CustomerId) -> Result<()> {
     let contact = app.bus.call(GetContact { account, address: None }).await?;
     let Contact::Open { email, is_verified: true, .. } = contact else { return Ok(()) };
     let mut has_moved = false;
@@ -21,11 +21,11 @@ pub(crate) async fn take_over(app: &App, account: CustomerId) -> Result<()> {
         has_moved = true;
         for order in orders {
             let email = email.clone();
-            let take_over = move |order: &mut Order, _: &mut _| {
+            let move_to_account = move |order: &mut Order, _: &mut _| {
                 order.move_to_account(account, &email);
                 Ok(())
             };
-            app.store.orders.update(order.id, take_over).await?;
+            app.store.orders.update(order.id, move_to_account).await?;
         }
     }
     // The account may have been deleted and erased meanwhile.

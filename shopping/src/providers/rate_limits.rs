@@ -7,17 +7,17 @@ use souk_http::rate_limit::shared::SharedLimits;
 use souk_types::{Error, Network, Result};
 
 use crate::domain::owner::Owner;
-use crate::options::RateOptions;
+use crate::options::RateLimitOptions;
 
-pub(crate) struct Rates {
+pub(crate) struct RateLimits {
     orders: RateLimiter<Owner>,
     guest_orders: RateLimiter<Network>,
     guest_carts: RateLimiter<Network>,
     vat_checks: RateLimiter<Network>,
 }
 
-impl Rates {
-    pub(crate) fn new(limits: &SharedLimits, options: RateOptions) -> Self {
+impl RateLimits {
+    pub(crate) fn new(limits: &SharedLimits, options: RateLimitOptions) -> Self {
         Self {
             orders: limits.limiter("orders", options.orders),
             guest_orders: limits.limiter("guest-orders", options.guest_orders),

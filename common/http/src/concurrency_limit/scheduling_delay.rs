@@ -1,21 +1,21 @@
-//! How late timers are shows whether requests wait for a processor. A timer of an idle process is
-//! at most a millisecond late.
+//! Measures scheduling delay: a late timer means that tasks wait for a processor. A timer of an
+//! idle process is at most a millisecond late.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{ConcurrencyLimiter, is_present};
+use super::{ConcurrencyLimiter, is_active};
 
 /// Interval between two measurements.
 const INTERVAL: Duration = Duration::from_millis(50);
-/// A timer that is later than this has waited for a processor.
-const LATE: Duration = Duration::from_millis(2);
+/// Delay of a timer above which the processors are overloaded.
+const OVERLOAD_DELAY: Duration = Duration::from_millis(2);
 
-/// The smallest share: a permit that rests fifteen times as long as it is used.
-const LEAST: f64 = 1.0 / 16.0;
-/// The factor by which the share rises after a timer that is not late: from the smallest share to
+/// The smallest share, in permits: one that rests fifteen times as long as it is used.
+const MIN_SHARE: f64 = 1.0 / 16.0;
+/// The factor by which the share grows after a timer that is not late: from the smallest share to
 /// all permits in four seconds.
-const RISE: f64 = 1.1;
+const SHARE_GROWTH: f64 = 1.1;
 /// The longest rest, so that requests that wait 2 s for a permit get one.
 const MAX_REST: Duration = Duration::from_millis(500);
 
@@ -51,7 +51,8 @@ impl HeavyShare {
     /// Adapts the share to a measurement. It rises much more slowly than it falls, because a flood
     /// makes only some of the timers late.
     fn adapt(&mut self, is_late: bool) {
-        self.permits = if is_late { (self.permits / 2.0).max(LEAST) } else { (self.permits * RISE).min(self.all) };
+        self.permits =
+            if is_late { (self.permits / 2.0).max(MIN_SHARE) } else { (self.permits * SHARE_GROWTH).min(self.all) };
     }
 
     fn reset(&mut self) {
@@ -59,18 +60,18 @@ impl HeavyShare {
     }
 }
 
-/// Starts a task that measures, and adapts the share of heavy networks, until none is present.
+/// Starts a task that measures, and adapts the share of heavy networks, until none is active.
 pub(super) fn start(limiter: &ConcurrencyLimiter) {
     let state = Arc::downgrade(&limiter.0);
     tokio::spawn(async move {
         loop {
             let due = Instant::now() + INTERVAL;
             tokio::time::sleep_until(due.into()).await;
-            let is_late = due.elapsed() > LATE;
+            let is_late = due.elapsed() > OVERLOAD_DELAY;
             let Some(limiter) = state.upgrade().map(ConcurrencyLimiter) else { return };
             let is_over = {
                 let mut state = limiter.state();
-                let is_over = !is_present(state.last_heavy, Instant::now());
+                let is_over = !is_active(state.last_heavy, Instant::now());
                 if is_over {
                     state.heavy_share.reset();
                 } else {

@@ -4,7 +4,7 @@
 use souk_contract::products::ProductId;
 
 use super::categories::{CATEGORIES, joined};
-use crate::api::catalogue::{ListQuery, Product};
+use crate::api::catalogue::{Product, ProductQuery};
 use crate::fields::FormState;
 use crate::form::Form;
 use crate::locale::Key;
@@ -66,7 +66,7 @@ impl Step {
 }
 
 /// What the form shows of the products.
-pub(super) struct Picks {
+pub(super) struct ProductPicker {
     pub(super) chosen: Vec<Chosen>,
     pub(super) words: String,
     /// The products that have the words; `None` without words, or while they cannot be searched.
@@ -85,11 +85,11 @@ pub(super) struct Chosen {
     pub(super) id: String,
     /// The name, or the id of a product that the shop does not sell any more.
     pub(super) name: String,
-    /// The address of its page for admins; `None` when there is none.
+    /// The URL of its page for admins; `None` when there is none.
     pub(super) url: Option<String>,
 }
 
-impl Picks {
+impl ProductPicker {
     /// Reads the names of the products, and searches.
     pub(super) async fn read(visit: &Visit<'_>, state: &FormState) -> Self {
         let words: String = state.value(WORDS).chars().take(MAX_WORDS).collect();
@@ -156,7 +156,7 @@ async fn search(visit: &Visit<'_>, words: &str) -> crate::api::Result<Option<(Ve
     if words.is_empty() {
         return Ok(None);
     }
-    let query = ListQuery { words: Some(words), limit: MAX_FOUND, ..ListQuery::default() };
+    let query = ProductQuery { words: Some(words), limit: MAX_FOUND, ..ProductQuery::default() };
     let list = visit.api.products(query).await.inspect_err(|problem| {
         tracing::warn!(%problem, "products cannot be searched");
     })?;

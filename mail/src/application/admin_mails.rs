@@ -3,12 +3,12 @@
 use serde::Serialize;
 use souk_contract::EventId;
 use souk_contract::customer::CustomerId;
-use souk_types::{CappedCount, Error, IdempotencyKey, Page, Result, Timestamp};
+use souk_types::{CappedCount, Error, IdempotencyKey, Page, Result};
 
 use super::ledger::MailRecord;
 use crate::app::App;
 use crate::domain::list_query::MailQuery;
-use crate::domain::mail::{Mail, Status};
+use crate::domain::mail::Status;
 
 /// Numbers for the overview of admins.
 #[derive(Debug, Serialize)]
@@ -40,13 +40,9 @@ pub(crate) async fn get(app: &App, id: EventId) -> Result<MailRecord> {
 /// Queues a mail that was not sent; the background job sends it within a second. Errors:
 /// `mail-sent`.
 pub(crate) async fn retry(app: &App, admin: CustomerId, id: EventId) -> Result<MailRecord> {
-    let retry = |mail: &mut Mail| {
-        mail.retry(Timestamp::now())?;
-        Ok(MailRecord::new(mail))
-    };
-    let retried = app.mails.update(id, retry).await?.ok_or_else(|| Error::not_found("mail"))?;
+    let mail = app.mails.retry(id).await?;
     tracing::info!(mail = %id, %admin, "an admin retries a mail");
-    Ok(retried)
+    Ok(MailRecord::new(&mail))
 }
 
 /// Queues a new mail about the same as one that was sent; the background job sends it within a

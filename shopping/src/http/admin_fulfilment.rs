@@ -1,7 +1,7 @@
 //! Routes by which staff ships orders.
 
 use rocket::http::Status;
-use rocket::serde::json::Json as Body;
+use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, post};
 use souk_contract::shopping::{OrderId, ShipmentId};
 use souk_http::auth::permission::FulfilOrders;
@@ -15,10 +15,10 @@ use crate::domain::order::OrderView;
 use crate::domain::order::shipment::NewShipment;
 
 /// The order that the request has changed.
-pub(super) type ChangedOrder = Result<Replayable<(Status, Body<OrderView>)>>;
+pub(super) type ChangedOrder = Result<Replayable<(Status, JsonResponse<OrderView>)>>;
 
-pub(super) fn created(OrderChange { order, replayed }: OrderChange) -> Replayable<(Status, Body<OrderView>)> {
-    Replayable { replayed, response: (Status::Created, Body(order)) }
+pub(super) fn created(OrderChange { order, replayed }: OrderChange) -> Replayable<(Status, JsonResponse<OrderView>)> {
+    Replayable { replayed, response: (Status::Created, JsonResponse(order)) }
 }
 
 #[post("/admin/orders/<id>/shipments", data = "<body>")]
@@ -49,6 +49,6 @@ pub(super) async fn deliver_order(
     staff: Staff<FulfilOrders>,
     id: Param<OrderId>,
     body: Json<Delivery>,
-) -> Result<Body<OrderView>> {
-    Ok(Body(fulfilment::deliver(app, staff.id(), id.0, body.0.shipment).await?))
+) -> Result<JsonResponse<OrderView>> {
+    Ok(JsonResponse(fulfilment::deliver(app, staff.id(), id.0, body.0.shipment).await?))
 }

@@ -1,5 +1,5 @@
-//! Limits of an import. An import needs memory for the whole file until the commit: about ten times
-//! the file's size, and at least 2 KB for each row.
+//! The operator's settings. The one-process shop reads them from the environment too.
+//! `.env.example` documents each variable.
 
 use std::str::FromStr;
 
@@ -9,9 +9,16 @@ use souk_http::config::Environment;
 pub(crate) const MAX_BYTES: u64 = 64 * 1024 * 1024;
 const MAX_ROWS: usize = 200_000;
 
-/// The limits of an import. An operator can lower them.
+/// The settings of the service.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    pub(crate) import_limits: ImportLimits,
+}
+
+/// The limits of an import. An import needs memory for the whole file until the commit: about ten
+/// times the file's size, and at least 2 KB for each row. An operator can lower them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ImportLimits {
+pub(crate) struct ImportLimits {
     pub(crate) bytes: u64,
     pub(crate) rows: usize,
 }
@@ -22,17 +29,15 @@ impl Default for ImportLimits {
     }
 }
 
-impl ImportLimits {
-    /// Reads `MAX_IMPORT_BYTES` and `MAX_IMPORT_ROWS`. The environment collects invalid values.
+impl Options {
+    /// Reads `MAX_IMPORT_BYTES` and `MAX_IMPORT_ROWS`, and collects problems.
     pub fn read(environment: &mut Environment) -> Self {
-        let default = Self::default();
-        Self {
-            bytes: environment.optional("MAX_IMPORT_BYTES").map_or(default.bytes, |UpTo(bytes): UpTo<MAX_BYTES>| bytes),
-            rows: environment
-                .optional("MAX_IMPORT_ROWS")
-                .and_then(|UpTo(rows): UpTo<{ MAX_ROWS as u64 }>| usize::try_from(rows).ok())
-                .unwrap_or(default.rows),
-        }
+        let default = ImportLimits::default();
+        let bytes = environment.optional("MAX_IMPORT_BYTES").map(|UpTo(bytes): UpTo<MAX_BYTES>| bytes);
+        let rows: Option<UpTo<{ MAX_ROWS as u64 }>> = environment.optional("MAX_IMPORT_ROWS");
+        let rows = rows.and_then(|UpTo(rows)| usize::try_from(rows).ok());
+        let import_limits = ImportLimits { bytes: bytes.unwrap_or(default.bytes), rows: rows.unwrap_or(default.rows) };
+        Self { import_limits }
     }
 }
 
@@ -56,7 +61,7 @@ mod tests {
     fn an_operator_can_lower_the_limits() {
         let read = |variables: &[(&str, &str)]| {
             let mut environment = Environment::from_pairs(variables.iter().copied());
-            (ImportLimits::read(&mut environment), environment.problems().len())
+            (Options::read(&mut environment).import_limits, environment.problems().len())
         };
         let default = ImportLimits::default();
         let lower = ImportLimits { bytes: 8_388_608, rows: 60_000 };

@@ -1,4 +1,5 @@
-//! The fingerprint of a checkout: the same idempotency key with another request is refused.
+//! A request to place an order, and its fingerprint: the same idempotency key with another request
+//! is refused.
 
 use serde::Serialize;
 use souk_contract::customer::AddressId;
@@ -11,8 +12,10 @@ use super::quote::QuoteRequest;
 /// A request to place an order, as the client sent it, with the method of payment filled in.
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct CheckoutRequest {
-    pub(crate) terms: QuoteRequest,
-    /// A saved address, in the place of `terms.shipping_address`.
+    /// What is quoted. The name in the fingerprint stays.
+    #[serde(rename = "terms")]
+    pub(crate) quote_request: QuoteRequest,
+    /// A saved address, in the place of `quote_request.shipping_address`.
     pub(crate) shipping_address_id: Option<AddressId>,
     pub(crate) note: Option<CustomerNote>,
     pub(crate) payment: PaymentDetails,

@@ -11,9 +11,9 @@ use super::imports::{FileFormat, ImportFile, ImportMapping, Importer};
 /// Pause between two attempts. A database takes a few seconds to start.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/demo");
+static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/sample_catalogue");
 
-/// Loads the samples unless the database has any product. Returns the number of new products.
+/// Loads the sample catalogue unless the database has any product. Returns the number of new products.
 pub async fn load_if_empty(importer: &Importer) -> Result<usize> {
     if !importer.products().is_empty().await? {
         return Ok(0);

@@ -1,4 +1,4 @@
-//! The way out of mails, chosen at start-up.
+//! The mail transport, chosen at start-up.
 
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
@@ -9,29 +9,29 @@ use super::smtp::{Smtp, SmtpServer};
 use crate::domain::mail::{Failure, Mail};
 use crate::domain::message::Message;
 
-/// Where mails go. Cheap to clone.
+/// The mail transport: an SMTP server or a directory. Cheap to clone.
 #[derive(Clone)]
-pub(crate) enum Outgoing {
+pub(crate) enum MailTransport {
     Smtp(Smtp),
     Directory(Directory),
 }
 
 /// The operator's choice.
-pub(crate) enum OutgoingOptions {
+pub(crate) enum MailTransportOptions {
     Smtp(SmtpServer),
     Directory(std::path::PathBuf),
 }
 
-impl OutgoingOptions {
-    pub(crate) fn open(self) -> Result<Outgoing> {
+impl MailTransportOptions {
+    pub(crate) fn open(self) -> Result<MailTransport> {
         match self {
-            Self::Smtp(server) => Smtp::new(server).map(Outgoing::Smtp),
-            Self::Directory(path) => Directory::open(path).map(Outgoing::Directory),
+            Self::Smtp(server) => Smtp::new(server).map(MailTransport::Smtp),
+            Self::Directory(path) => Directory::open(path).map(MailTransport::Directory),
         }
     }
 }
 
-impl Outgoing {
+impl MailTransport {
     pub(crate) async fn deliver(&self, mail: &Mail, message: &Message) -> std::result::Result<(), Failure> {
         let encoded = encode(message).map_err(|error| Failure::transient(error.operator_message()))?;
         match self {

@@ -9,7 +9,7 @@ use souk_types::{Result, Timestamp};
 use super::outcomes::{
     Reply, apply, apply_payment, payment_call, payment_of, provider_of, publish, stock_call, update,
 };
-use super::refusals::{Stock, fail, ordered_again, out_of_stock, reject};
+use super::refusals::{Stock, cancel_paid, ordered_again, out_of_stock, reject};
 use super::{compensation, hold};
 use crate::App;
 use crate::application::discounts::{self, DiscountUser};
@@ -17,17 +17,17 @@ use crate::application::order_log;
 use crate::domain::cart::Cart;
 use crate::domain::order::checkout_table::{NextAction, Trigger};
 use crate::domain::order::history::LogEntry;
-use crate::domain::order::{Order, OrderStatus, PutOff, StatusReason, interrupted};
+use crate::domain::order::{AttemptedWork, Order, OrderStatus, StatusReason, interrupted};
 use crate::domain::payment::state::Payment;
 use crate::repositories::CartState;
 
 /// Takes the actions that an order needs, until it must wait. After a transient error, a later
 /// trigger takes the action again. Money and stock of an ended order do not wait for each other.
 pub(crate) async fn advance(app: &App, mut order: Order, trigger: Trigger) -> Result<Order> {
-    let mut put_off = PutOff::default();
+    let mut attempted = AttemptedWork::default();
     let mut failure = None;
     loop {
-        order = match order.next_action(trigger, put_off, Timestamp::now()) {
+        order = match order.next_action(trigger, attempted, Timestamp::now()) {
             NextAction::Wait => break,
             NextAction::ReserveStock => hold::reserve_stock(app, &order).await?,
             NextAction::ChargePayment => charge_payment(app, &order).await?,
@@ -50,11 +50,11 @@ pub(crate) async fn advance(app: &App, mut order: Order, trigger: Trigger) -> Re
                     Ok(next) => {
                         // A cancellation that was too late is followed by a refund.
                         let is_cancellation = action == NextAction::CancelPayment;
-                        put_off.money = !(is_cancellation && next.payment_work() != order.payment_work());
+                        attempted.money = !(is_cancellation && next.payment_work() != order.payment_work());
                         next
                     }
                     Err(error) => {
-                        put_off.money = true;
+                        attempted.money = true;
                         failure = Some(error);
                         order
                     }
@@ -63,7 +63,7 @@ pub(crate) async fn advance(app: &App, mut order: Order, trigger: Trigger) -> Re
             NextAction::ReturnStock => match compensation::return_stock(app, &order).await {
                 Ok(order) => order,
                 Err(error) => {
-                    put_off.stock = true;
+                    attempted.stock = true;
                     failure = Some(error);
                     order
                 }
@@ -96,13 +96,13 @@ async fn charge_payment(app: &App, order: &Order) -> Result<Order> {
             })
             .await
         }
-        Err(error) => reject(app, order, error, StatusReason::PaymentRefused, Stock::Held, entry).await,
+        Err(error) => reject(app, order, error, StatusReason::PaymentRefused, Stock::MayBeHeld, entry).await,
     }
 }
 
 /// Rejects a pending order whose checkout was interrupted, unless its payment was charged.
 async fn abandon(app: &App, order: &Order) -> Result<Order> {
-    let payment = named_payment(app, order)?;
+    let payment = payment_by_order_id(app, order)?;
     if let Some(payment) = &payment {
         let provider = app.payments.provider(payment.method)?;
         let (report, _) = order_log::timed(TimelineKind::Payment, "check", provider.check(payment)).await;
@@ -120,12 +120,12 @@ async fn abandon(app: &App, order: &Order) -> Result<Order> {
 }
 
 /// Returns the payment that a pending order has at a provider that names payments after orders.
-pub(super) fn named_payment(app: &App, order: &Order) -> Result<Option<Payment>> {
+pub(super) fn payment_by_order_id(app: &App, order: &Order) -> Result<Option<Payment>> {
     let charge = order.charge();
     if order.payment().is_some() || charge.amount.is_zero() {
         return Ok(None);
     }
-    Ok(app.payments.provider(charge.details.method())?.named_payment(&charge))
+    Ok(app.payments.provider(charge.details.method())?.payment_by_order_id(&charge))
 }
 
 enum Checked {
@@ -170,7 +170,7 @@ async fn confirm_stock(app: &App, order: &Order) -> Result<Order> {
     {
         let has_claim = error.is_duplicate();
         return if has_claim {
-            fail(app, id, ordered_again(), StatusReason::OrderedAgain, None).await
+            cancel_paid(app, id, ordered_again(), StatusReason::OrderedAgain, None).await
         } else {
             Err(error)
         };
@@ -180,18 +180,22 @@ async fn confirm_stock(app: &App, order: &Order) -> Result<Order> {
         && let Err(error) = discounts::claim(app, id, order.quote(), DiscountUser::of(order)).await
     {
         let is_final = !error.is_transient();
-        return if is_final { fail(app, id, error, StatusReason::DiscountUnavailable, None).await } else { Err(error) };
+        return if is_final {
+            cancel_paid(app, id, error, StatusReason::DiscountUnavailable, None).await
+        } else {
+            Err(error)
+        };
     }
     match stock_call(app, id, Confirm { reservation: order.reservation(), order: id, lines: order.lines() }).await? {
         Reply::Done(Confirmed::Sold, entry) => confirm(app, order, entry).await,
         Reply::Done(Confirmed::Released, entry) => reserve_again(app, order, entry).await,
-        Reply::Refused(error, entry) => fail(app, id, error, StatusReason::OutOfStock, Some(entry)).await,
+        Reply::Refused(error, entry) => cancel_paid(app, id, error, StatusReason::OutOfStock, Some(entry)).await,
     }
 }
 
 /// Reserves again for a paid order whose reservation has expired, at the price that was paid.
 async fn reserve_again(app: &App, order: &Order, released: LogEntry) -> Result<Order> {
-    let (id, expired, reservation_time) = (order.id, order.reservation(), app.limits.reservation_time);
+    let (id, expired, reservation_time) = (order.id, order.reservation(), app.checkout_limits.reservation_time);
     let order = update(app, id, move |order, now| {
         order.log(released.clone());
         order.renew_reservation(expired, reservation_time, now);
@@ -207,12 +211,12 @@ async fn reserve_again(app: &App, order: &Order, released: LogEntry) -> Result<O
             .await
         }
         Reply::Done(Reserved::OutOfStock { shortages }, entry) => {
-            fail(app, id, out_of_stock(&shortages), StatusReason::OutOfStock, Some(entry)).await
+            cancel_paid(app, id, out_of_stock(&shortages), StatusReason::OutOfStock, Some(entry)).await
         }
         Reply::Done(Reserved::Released, entry) => {
-            fail(app, id, interrupted(), StatusReason::OutOfStock, Some(entry)).await
+            cancel_paid(app, id, interrupted(), StatusReason::OutOfStock, Some(entry)).await
         }
-        Reply::Refused(error, entry) => fail(app, id, error, StatusReason::OutOfStock, Some(entry)).await,
+        Reply::Refused(error, entry) => cancel_paid(app, id, error, StatusReason::OutOfStock, Some(entry)).await,
     }
 }
 
@@ -261,5 +265,5 @@ pub(super) async fn complete_cart(app: &App, order: &Order) -> Result<CartState>
 }
 
 pub(super) async fn reserve(app: &App, order: &Order) -> Result<Reply<Reserved>> {
-    stock_call(app, order.id, order.reserve_request(app.limits.scarce_reservation_time)).await
+    stock_call(app, order.id, order.reserve_request(app.checkout_limits.scarce_reservation_time)).await
 }
