@@ -11,11 +11,13 @@ use fleet::{Profile, SignInRate};
 use journeys::{Customer, PASSWORD, TestFleet, new_email};
 
 use self::attack::Attackers;
-use self::shopper::{Shoppers, Visits, percentile};
+use self::shopper::{PERIOD, Shoppers, Visits, percentile};
 
 /// Attackers of each kind.
 const ATTACKERS: u8 = 50;
 const SHOPPERS: u8 = 50;
+/// Time in which connections are opened and caches filled. It counts for nothing.
+const WARM_UP: Duration = Duration::from_secs(10);
 /// Time of the shoppers alone, and of shoppers and attackers.
 const QUIET: Duration = Duration::from_secs(20);
 const ATTACKED: Duration = Duration::from_mins(1);
@@ -36,6 +38,7 @@ pub(crate) async fn run(short: bool) -> Result<bool, String> {
     let products = admin.new_products([("tea", 499, STOCK), ("honey", 899, STOCK), ("vase", 9_900, STOCK)]).await;
     let shoppers = new_shoppers(&fleet).await;
 
+    Shoppers::visit(&shoppers, &products, WARM_UP).await;
     println!("{SHOPPERS} shoppers for {} s, alone", QUIET.as_secs());
     let quiet = Shoppers::visit(&shoppers, &products, QUIET).await;
     println!("{SHOPPERS} shoppers for {} s, with {ATTACKERS} attackers of each kind", ATTACKED.as_secs());
@@ -77,6 +80,9 @@ fn print_visits(name: &str, visits: &Visits) {
     print(&format!("shoppers, {name}"), &visits.times);
     for (request, times) in &visits.by_request {
         print(&format!("  {request}"), times);
+    }
+    for (start, times) in &visits.by_period {
+        print(&format!("  {} to {} s", start.as_secs(), (*start + PERIOD).as_secs()), times);
     }
     for (refusal, count) in &visits.refused {
         println!("  {count} x {refusal}");

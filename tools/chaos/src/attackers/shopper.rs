@@ -12,6 +12,9 @@ use tokio::time::sleep;
 /// Time between two requests of one shopper.
 const THINKING: Duration = Duration::from_secs(1);
 
+/// The figures of each such period show how long the limits take to have an effect.
+pub(crate) const PERIOD: Duration = Duration::from_secs(10);
+
 /// What the shoppers saw.
 #[derive(Default)]
 pub(crate) struct Visits {
@@ -19,6 +22,8 @@ pub(crate) struct Visits {
     pub(crate) times: Vec<Duration>,
     /// The same, by request.
     pub(crate) by_request: BTreeMap<&'static str, Vec<Duration>>,
+    /// The same, by the start of the period in which the request was sent.
+    pub(crate) by_period: BTreeMap<Duration, Vec<Duration>>,
     /// How often a request was refused or failed, by request and status.
     pub(crate) refused: BTreeMap<String, usize>,
 }
@@ -33,8 +38,11 @@ impl Visits {
         self.percentile(99)
     }
 
-    fn add(&mut self, name: &'static str, outcome: &Outcome) {
+    /// Adds a request that was sent this long after the start.
+    fn add(&mut self, name: &'static str, sent: Duration, outcome: &Outcome) {
         self.times.push(outcome.elapsed);
+        let period = PERIOD * u32::try_from(sent.as_secs() / PERIOD.as_secs()).unwrap_or_default();
+        self.by_period.entry(period).or_default().push(outcome.elapsed);
         self.by_request.entry(name).or_default().push(outcome.elapsed);
         if !outcome.status().is_some_and(|status| (200..300).contains(&status)) {
             let status = outcome.status().map_or_else(|| "no answer".to_owned(), |status| status.to_string());
@@ -65,12 +73,15 @@ impl Shoppers {
             for (request, times) in one.by_request {
                 all.by_request.entry(request).or_default().extend(times);
             }
+            for (period, times) in one.by_period {
+                all.by_period.entry(period).or_default().extend(times);
+            }
             for (refusal, count) in one.refused {
                 *all.refused.entry(refusal).or_default() += count;
             }
         }
         all.times.sort_unstable();
-        all.by_request.values_mut().for_each(|times| times.sort_unstable());
+        all.by_request.values_mut().chain(all.by_period.values_mut()).for_each(|times| times.sort_unstable());
         all
     }
 }
@@ -81,12 +92,13 @@ async fn visit(shopper: &Customer, products: &[Product], number: usize, time: Du
     // The cart is filled, in step 5, before the first order.
     for step in number % 6.. {
         due.tick().await;
-        if begun.elapsed() >= time {
+        let sent = begun.elapsed();
+        if sent >= time {
             break;
         }
         let product = &products[step / 8 % products.len()];
         let (name, request) = request(shopper, product, step % 8);
-        visits.add(name, &request.outcome().await);
+        visits.add(name, sent, &request.outcome().await);
     }
     visits
 }
