@@ -39,6 +39,10 @@ pub(crate) struct OrderView {
     shipments: Vec<ShipmentView>,
     history: Vec<StatusChange>,
     created_at: Timestamp,
+    /// When the stock is released and the order cancelled, unless it is paid before. Only while it
+    /// is reserved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reserved_until: Option<Timestamp>,
     #[serde(flatten)]
     for_admins: Option<AdminPart>,
 }
@@ -122,6 +126,7 @@ impl Order {
             shipments: self.shipments.iter().map(Shipment::view).collect(),
             history: self.history.clone(),
             created_at: self.created_at,
+            reserved_until: (self.status == OrderStatus::Reserved).then_some(self.reserved_until),
             for_admins: None,
         }
     }

@@ -156,9 +156,12 @@ async fn mails_are_in_the_language_of_the_client() {
 
     let anna = Customer::from_sign_in(&client, &email, PASSWORD, &signed_up);
     anna.add_to_cart(&tea, 1).await.expect_status(200);
-    anna.place_order("key").header("Accept-Language", "de").await.expect_status(201);
+    let order = anna.place_order("key").header("Accept-Language", "de").await.expect_status(201);
     let mail = shop.wait_for_mail(&email, "ist eingegangen").await;
     assert!(mail.text.contains("Summe: 4,99 EUR"), "{mail}");
+    // A customer signs in to open the order.
+    let link = format!("/de/order/{}", order.id());
+    assert!(mail.text.lines().any(|line| line.ends_with(&link)) && mail.html.contains(&link), "{mail}");
     anna.add_to_cart(&tea, 1).await.expect_status(200);
     anna.place_order("another-key").await.expect_status(201);
     shop.wait_for_mail(&email, "received").await;
