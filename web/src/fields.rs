@@ -22,7 +22,16 @@ pub(crate) struct FormState {
 pub(crate) struct FieldMessage {
     /// The name of the field, which is the id of its element too.
     pub(crate) field: String,
+    /// The label of the field, where a list of messages names it; empty elsewhere.
+    pub(crate) label: String,
     pub(crate) message: String,
+}
+
+impl FieldMessage {
+    /// Names the field in a list of messages.
+    pub(crate) fn labelled(&self, label: Option<String>) -> Self {
+        Self { label: label.unwrap_or_default(), ..self.clone() }
+    }
 }
 
 impl FormState {
@@ -59,7 +68,8 @@ impl FormState {
     /// Adds a message about a field. Only the first one of each field is shown.
     pub(crate) fn refuse(&mut self, field: &str, message: impl Into<String>) {
         if self.error(field).is_none() {
-            self.errors.push(FieldMessage { field: field.to_owned(), message: message.into() });
+            let (field, label) = (field.to_owned(), String::new());
+            self.errors.push(FieldMessage { field, label, message: message.into() });
         }
     }
 
@@ -132,6 +142,7 @@ fn message_key(field: &str, is_empty: bool) -> Key {
 
 /// One field, as `parts/field.html` shows it.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an attribute of the element")]
 pub(crate) struct Field {
     /// The name, which is the id of the element too.
     pub(crate) name: String,
@@ -151,6 +162,10 @@ pub(crate) struct Field {
     pub(crate) rows: usize,
     /// The choices of a list.
     pub(crate) options: Vec<SelectOption>,
+    /// Values that a browser offers while something is typed. Others may be typed too.
+    pub(crate) suggestions: Vec<String>,
+    /// Whether the field has the focus when the page is shown.
+    pub(crate) has_focus: bool,
     /// The quote depends on the value: a script asks for it when the value changes.
     pub(crate) is_priced: bool,
 }
@@ -263,6 +278,11 @@ impl Field {
         self.options = choices.into_iter().map(option).collect();
         self.options.sort_by_key(|option| !option.is_selected);
         Self { kind: Kind::Many, is_required: false, ..self }
+    }
+
+    /// Sets what a browser offers while something is typed.
+    pub(crate) fn suggest(self, suggestions: Vec<String>) -> Self {
+        Self { suggestions, ..self }
     }
 
     /// Makes the field a check box.

@@ -7,6 +7,7 @@
 //! parts of every page. A route that changes something takes a `form::Form` too, which has passed
 //! the check against forged requests.
 
+mod admin_section;
 mod api;
 mod app;
 mod assets;

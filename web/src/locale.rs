@@ -8,7 +8,7 @@ use rocket::Request;
 
 pub(crate) use self::texts::{Key, Message};
 
-use crate::cookies::{self, Cookie};
+use crate::cookies::{self, Cookie, MONTH};
 
 /// A language of the pages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -58,8 +58,22 @@ impl Language {
     /// browser.
     pub(crate) fn of(request: &Request<'_>) -> Self {
         let first = request.uri().path().segments().next();
-        let cookie = || cookies::read(request, Cookie::Language).and_then(|tag| Self::from_tag(&tag));
-        first.and_then(Self::from_tag).or_else(cookie).unwrap_or_else(|| Self::preferred(request))
+        first.and_then(Self::from_tag).unwrap_or_else(|| Self::without_url(request))
+    }
+
+    /// Stores the language of a page in the cookie, unless pages without a language in their URL
+    /// have it already.
+    pub(crate) fn remember(self, request: &Request<'_>) {
+        if self != Self::without_url(request) {
+            cookies::set(request, Cookie::Language, self.tag(), MONTH);
+        }
+    }
+
+    /// Returns the language of pages without one in their URL: that of the cookie, else of the
+    /// browser.
+    fn without_url(request: &Request<'_>) -> Self {
+        let cookie = cookies::read(request, Cookie::Language).and_then(|tag| Self::from_tag(&tag));
+        cookie.unwrap_or_else(|| Self::preferred(request))
     }
 
     /// Returns the language that the browser prefers (RFC 9110, section 12.5.4).

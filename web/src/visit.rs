@@ -68,6 +68,7 @@ impl<'r> Visit<'r> {
         let origin = self.request.uri();
         let path = origin.path().as_str().trim_end_matches('/');
         let (shop, categories) = self.app.shop.cached();
+        self.language.remember(self.request);
         Ok(Frame {
             language: self.language,
             title: title.into(),

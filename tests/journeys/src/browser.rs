@@ -77,10 +77,17 @@ impl Browser {
         self.command("url", json!({"url": format!("{}{path}", self.shop)})).await;
     }
 
-    /// Clicks the first element that matches a CSS selector.
+    /// Clicks the first element that matches a CSS selector. Repeats it if a script replaces the
+    /// element before it is clicked.
     pub async fn click(&self, selector: &str) {
-        let element = self.find(selector).await;
-        self.command(&format!("element/{element}/click"), json!({})).await;
+        wait_for("an element to click", async || {
+            let url = format!("{}/element/{}/click", self.session, self.find(selector).await);
+            match try_value(self.client.post(&url).json(&json!({}))).await {
+                Err(error) if error.contains("stale element reference") => Err(error),
+                outcome => Ok(outcome.unwrap_or_else(|error| panic!("{url}: {error}"))),
+            }
+        })
+        .await;
     }
 
     /// Clicks a link or the button of a form, and waits until the browser has left the page.

@@ -32,6 +32,7 @@ orders-sort-oldest = Älteste zuerst
 orders-filter-reset = Alle Filter entfernen
 orders-filter-invalid = Wählen Sie einen anderen Wert.
 orders-filter-day = Geben Sie einen Tag ein, etwa 2026-11-29.
+orders-filter-period = Geben Sie einen Tag ein, der nicht vor dem ersten liegt.
 orders-none = Es gibt noch keine Bestellungen.
 orders-none-found = Keine Bestellung hat all das.
 orders-down = Die Bestellungen lassen sich gerade nicht anzeigen, weil der Dienst shopping nicht antwortet. Bitte versuchen Sie es in einer Minute erneut.
@@ -67,6 +68,7 @@ orders-print = Bestellung drucken
 orders-print-hint = Nutzen Sie den Druckbefehl Ihres Browsers.
 orders-capture-title = Zahlung einziehen
 orders-capture-hint = Das Geld ist reserviert, bis Sie es einziehen oder die Bestellung stornieren.
+orders-capture-until = Ziehen Sie die Zahlung bis zum { $time } ein: Danach wird die Bestellung storniert, und die Reservierung des Geldes endet.
 orders-capture-submit = Zahlung einziehen
 orders-deliver-title = Ankunft bestätigen
 orders-deliver-hint = Alles, was versandt wurde, ist angekommen.
@@ -108,8 +110,15 @@ orders-done-shipped = Das Paket ist erfasst. Der Kunde erhält eine Mail.
 orders-done-delivered = Die Ankunft ist erfasst.
 orders-done-captured = Die Zahlung ist eingezogen.
 orders-done-cancelled = Die Bestellung ist storniert.
-orders-done-refunded = Die Erstattung ist erfasst.
-orders-done-retried = Die fehlgeschlagenen Erstattungen sind erneut angefordert.
+orders-done-rest-cancelled = Was nicht versandt war, ist storniert und erstattet.
+orders-done-rest-pending = Was nicht versandt war, ist storniert. Die Erstattung ist angefordert und unterwegs.
+orders-done-rest-failed = Was nicht versandt war, ist storniert, aber eine Erstattung ist fehlgeschlagen. Fordern Sie sie erneut an.
+orders-done-refunded = Der Betrag ist erstattet.
+orders-done-refund-pending = Die Erstattung ist angefordert und unterwegs. Der Zahlungsdienst hat sie noch nicht ausgeführt.
+orders-done-refund-failed = Die Erstattung ist fehlgeschlagen: Der Kunde hat kein Geld erhalten. Fordern Sie sie erneut an.
+orders-done-retried = Die fehlgeschlagenen Erstattungen sind jetzt ausgeführt.
+orders-done-retry-pending = Die fehlgeschlagenen Erstattungen sind erneut angefordert und unterwegs.
+orders-done-retry-failed = Eine Erstattung ist wieder fehlgeschlagen. Prüfen Sie die Zahlung beim Zahlungsdienst, oder fordern Sie die Erstattung später erneut an.
 orders-done-noted = Die Notiz ist gespeichert.
 orders-problem-unavailable = Der Dienst shopping hat nicht geantwortet. Sehen Sie sich die Bestellung unten an, bevor Sie das Formular erneut senden.
 orders-problem-key-reused = Dieses Formular wurde schon mit anderem Inhalt gesendet. Sehen Sie sich die Bestellung unten an, und senden Sie es erneut, wenn noch etwas zu tun ist.
@@ -154,7 +163,7 @@ code-dispute-lost = verloren
 code-admin-ship = Ein Paket wurde versandt.
 code-admin-deliver = Eine Ankunft wurde erfasst.
 code-admin-note = Eine Notiz wurde hinzugefügt.
-code-admin-refund = Eine Erstattung wurde erfasst.
+code-admin-refund = Eine Erstattung wurde beschlossen.
 code-admin-cancel = Es wurde storniert.
 code-reason-out-of-stock = ausverkauft
 code-reason-quote-changed = der Preis hatte sich geändert
@@ -177,6 +186,13 @@ orders-select = Auswählen
 orders-bulk-lead = Mit den ausgewählten Bestellungen:
 orders-bulk-ship = Als versandt markieren
 orders-bulk-deliver = Als zugestellt markieren
+orders-bulk-ship-page = Alle auf dieser Seite als versandt markieren
+orders-bulk-none = Keine Bestellung ist ausgewählt. Wählen Sie zuerst Bestellungen mit ihren Kästchen aus.
+orders-bulk-confirm-title = { $orders ->
+    [one] Eine Bestellung als versandt markieren?
+   *[other] { $orders } Bestellungen als versandt markieren?
+}
+orders-bulk-confirm-lead = Alle übrigen Stücke jeder Bestellung werden als ein Paket ohne Sendungsnummer erfasst. Jeder Kunde erhält eine Mail.
 orders-bulk-changed = { $orders ->
     [0] Keine Bestellung wurde geändert.
     [one] Eine Bestellung wurde geändert.

@@ -7,6 +7,8 @@ order-pieces = { $count ->
 }
 order-thanks = Vielen Dank für Ihre Bestellung
 order-mail = Wir senden eine Bestätigung an { $email }.
+order-mail-later = Wir schreiben an { $email }, sobald Ihre Bestellung bestätigt ist.
+order-keep-link = Bewahren Sie den Link dieser Seite auf: Er öffnet Ihre Bestellung.
 order-status-pending = Wird aufgegeben
 order-status-reserved = Wartet auf Zahlung
 order-status-paid = Bezahlt
@@ -70,5 +72,6 @@ event-cancelled = Die Bestellung wurde storniert.
 event-cancelled-by-customer = Sie haben die Bestellung storniert.
 event-cancelled-by-shop = Wir haben die Bestellung storniert.
 event-cancelled-expired = Die Zahlung kam nicht rechtzeitig an, deshalb wurde die Bestellung storniert.
+event-cancelled-unconfirmed = Die Bestellung wurde nicht rechtzeitig bestätigt, deshalb wurde sie storniert.
 event-cancelled-stock = Etwas war ausverkauft, als die Zahlung ankam, deshalb haben wir die Bestellung storniert.
 event-cancelled-again = Sie haben denselben Warenkorb erneut bestellt, deshalb wurde diese Bestellung storniert.

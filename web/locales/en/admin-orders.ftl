@@ -32,6 +32,7 @@ orders-sort-oldest = Oldest first
 orders-filter-reset = Remove all filters
 orders-filter-invalid = Choose another value.
 orders-filter-day = Enter a day, such as 2026-11-29.
+orders-filter-period = Enter a day that is not before the first one.
 orders-none = There are no orders yet.
 orders-none-found = No order has all of this.
 orders-down = The orders cannot be shown right now, because the service shopping does not answer. Please try again in a minute.
@@ -67,6 +68,7 @@ orders-print = Print the order
 orders-print-hint = Use the print command of your browser.
 orders-capture-title = Capture the payment
 orders-capture-hint = The money is reserved until you capture it, or cancel the order.
+orders-capture-until = Capture the payment by { $time }. After that, the order is cancelled, and the reservation of the money ends.
 orders-capture-submit = Capture the payment
 orders-deliver-title = Confirm the arrival
 orders-deliver-hint = Everything that was sent has arrived.
@@ -108,8 +110,15 @@ orders-done-shipped = The parcel is recorded. The customer gets a mail.
 orders-done-delivered = The arrival is recorded.
 orders-done-captured = The payment is captured.
 orders-done-cancelled = The order is cancelled.
+orders-done-rest-cancelled = What was not sent is cancelled and refunded.
+orders-done-rest-pending = What was not sent is cancelled. Its refund is requested and under way.
+orders-done-rest-failed = What was not sent is cancelled, but a refund has failed. Request it again.
 orders-done-refunded = The refund is made.
-orders-done-retried = The failed refunds are requested again.
+orders-done-refund-pending = The refund is requested and under way. The payment provider has not made it yet.
+orders-done-refund-failed = The refund has failed: the customer has got no money. Request it again.
+orders-done-retried = The refunds that had failed are made.
+orders-done-retry-pending = The failed refunds are requested again and under way.
+orders-done-retry-failed = A refund has failed again. Look at the payment at the payment provider, or request the refund again later.
 orders-done-noted = The note is saved.
 orders-problem-unavailable = The service shopping has not answered. Look at the order below before you send the form again.
 orders-problem-key-reused = This form was sent before with other content. Look at the order below, then send it again if something is still to do.
@@ -154,7 +163,7 @@ code-dispute-lost = lost
 code-admin-ship = A parcel was sent.
 code-admin-deliver = An arrival was recorded.
 code-admin-note = A note was added.
-code-admin-refund = A refund was made.
+code-admin-refund = A refund was decided.
 code-admin-cancel = It was cancelled.
 code-reason-out-of-stock = out of stock
 code-reason-quote-changed = the price had changed
@@ -177,6 +186,13 @@ orders-select = Select
 orders-bulk-lead = With the selected orders:
 orders-bulk-ship = Mark as sent
 orders-bulk-deliver = Mark as delivered
+orders-bulk-ship-page = Mark all on this page as sent
+orders-bulk-none = No order is selected. Select orders first, by their check boxes.
+orders-bulk-confirm-title = { $orders ->
+    [one] Mark one order as sent?
+   *[other] Mark { $orders } orders as sent?
+}
+orders-bulk-confirm-lead = All pieces that are left are recorded as one parcel of each order, without a tracking number. Each customer gets a mail.
 orders-bulk-changed = { $orders ->
     [0] No order was changed.
     [one] One order was changed.

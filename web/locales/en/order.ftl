@@ -7,6 +7,8 @@ order-pieces = { $count ->
 }
 order-thanks = Thank you for your order
 order-mail = We send a confirmation to { $email }.
+order-mail-later = We write to { $email } as soon as your order is confirmed.
+order-keep-link = Keep this page’s link: it opens your order.
 order-status-pending = Being placed
 order-status-reserved = Waiting for payment
 order-status-paid = Paid
@@ -70,5 +72,6 @@ event-cancelled = The order was cancelled.
 event-cancelled-by-customer = You cancelled the order.
 event-cancelled-by-shop = We cancelled the order.
 event-cancelled-expired = The payment did not arrive in time, so the order was cancelled.
+event-cancelled-unconfirmed = The order was not confirmed in time, so it was cancelled.
 event-cancelled-stock = Something was sold out when the payment arrived, so we cancelled the order.
 event-cancelled-again = You ordered the same cart again, so this order was cancelled.

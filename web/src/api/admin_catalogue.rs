@@ -58,6 +58,13 @@ pub(crate) struct ImportReport {
     pub(crate) errors: Vec<RowError>,
 }
 
+impl ImportReport {
+    /// Whether rows are bad and nothing is imported.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.rejected > 0 && self.created + self.updated + self.unchanged == 0
+    }
+}
+
 /// What is wrong with a row.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct RowError {

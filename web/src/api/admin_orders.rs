@@ -7,7 +7,8 @@ use souk_contract::products::ProductId;
 use souk_contract::shopping::{OrderId, ShipmentId, TimelineEntry};
 use souk_types::{Country, Money, Timestamp};
 
-use super::order::{Order, OrderStatus};
+use super::call::Call;
+use super::order::{Order, OrderStatus, Refund};
 use super::{Api, List, Result, Service, Token};
 use crate::links::encode;
 
@@ -140,8 +141,8 @@ impl Api<'_> {
     }
 
     /// Cancels an order, or what is left of it. Errors: 409 `order-state`.
-    pub(crate) async fn cancel_any_order(self, token: &Token, id: OrderId) -> Result<()> {
-        self.act(token, id, "cancel", None, &json!({})).await
+    pub(crate) async fn cancel_any_order(self, token: &Token, id: OrderId) -> Result<Order> {
+        self.action(token, id, "cancel", None, &json!({})).send().await
     }
 
     /// Sends a parcel. The same key sends one parcel. Errors: 409 `not-left`, `order-state`,
@@ -159,13 +160,13 @@ impl Api<'_> {
 
     /// Refunds a part of an order. The same key makes one refund. Errors: 409 `refund-limit`,
     /// `order-state`; 422 `key-reused`.
-    pub(crate) async fn refund_order(self, token: &Token, id: OrderId, key: &str, refund: &Value) -> Result<()> {
-        self.act(token, id, "refunds", Some(key), refund).await
+    pub(crate) async fn refund_order(self, token: &Token, id: OrderId, key: &str, refund: &Value) -> Result<Refund> {
+        self.action(token, id, "refunds", Some(key), refund).send().await
     }
 
     /// Requests again what failed refunds should have returned. Errors: 409 `order-state`.
-    pub(crate) async fn retry_refunds(self, token: &Token, id: OrderId) -> Result<()> {
-        self.act(token, id, "refunds/retry", None, &json!({})).await
+    pub(crate) async fn retry_refunds(self, token: &Token, id: OrderId) -> Result<Order> {
+        self.action(token, id, "refunds/retry", None, &json!({})).send().await
     }
 
     /// Adds a note. The same key adds one. Errors: 409 `too-many-notes`; 422 `key-reused`.
@@ -174,12 +175,17 @@ impl Api<'_> {
     }
 
     async fn act(self, token: &Token, id: OrderId, action: &str, key: Option<&str>, body: &Value) -> Result<()> {
+        self.action(token, id, action, key, body).send_without_reply().await
+    }
+}
+
+impl<'a> Api<'a> {
+    fn action(self, token: &Token, id: OrderId, action: &str, key: Option<&str>, body: &Value) -> Call<'a> {
         let call = self.post(Service::Shopping, format!("/admin/orders/{id}/{action}")).token(token).json(body);
-        let call = match key {
+        match key {
             Some(key) => call.header("Idempotency-Key", key),
             None => call,
-        };
-        call.send_without_reply().await
+        }
     }
 }
 

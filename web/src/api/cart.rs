@@ -76,6 +76,12 @@ impl Cart {
         self.items.iter().all(|item| item.product.digital)
     }
 
+    /// Returns the products that are for sale in another currency than this one.
+    pub(crate) fn in_other_currency(&self, currency: &str) -> impl Iterator<Item = &CartProduct> {
+        let for_sale = self.items.iter().filter(|item| item.status != LineStatus::Discontinued);
+        for_sale.map(|item| &item.product).filter(move |product| product.price.currency().code() != currency)
+    }
+
     /// Returns the number of pieces.
     pub(crate) fn pieces(&self) -> u32 {
         self.items.iter().map(|item| item.quantity).sum()

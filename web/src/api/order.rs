@@ -38,6 +38,10 @@ pub(crate) struct Order {
     pub(crate) refunded: Option<Money>,
     pub(crate) history: Vec<StatusChange>,
     pub(crate) created_at: Timestamp,
+    /// When the stock is released and the order cancelled, unless it is paid before. Only while it
+    /// is reserved.
+    #[serde(default)]
+    pub(crate) reserved_until: Option<Timestamp>,
 }
 
 /// The state of an order, as `docs/api.md` describes it.
@@ -187,6 +191,11 @@ impl Order {
         matches!(self.status, OrderStatus::Reserved | OrderStatus::Paid | OrderStatus::Confirmed)
     }
 
+    /// Whether the shop has received money for it.
+    pub(crate) fn has_captured(&self) -> bool {
+        self.payment.as_ref().is_some_and(|payment| !payment.captured.is_zero())
+    }
+
     /// Returns the reason of the latest change of the state.
     pub(crate) fn reason(&self) -> Option<&str> {
         self.history.last()?.reason.as_deref()
@@ -281,5 +290,16 @@ mod tests {
         assert_eq!(order(|order| order["number"] = Value::Null).name(), "01890a5d");
         assert!(order(|order| order["status"] = "reserved".into()).is_in_checkout());
         assert!(!order(|order| order["status"] = "shipped".into()).can_be_cancelled());
+    }
+
+    #[test]
+    fn a_payment_that_is_only_authorized_is_not_captured() {
+        let paid = |captured: u64| {
+            let money = |amount: u64| json!({"amount": amount, "currency": "EUR"});
+            let payment =
+                json!({"method": "demo", "status": "cancelled", "captured": money(captured), "refunded": money(0)});
+            order(|order| order["payment"] = payment.clone())
+        };
+        assert!(!order(|_| ()).has_captured() && !paid(0).has_captured() && paid(499).has_captured());
     }
 }

@@ -77,6 +77,17 @@ impl AddressForm<'_> {
         PARTS.iter().skip(1).all(|part| state.optional(&self.name(part)).is_none())
     }
 
+    /// Whether the form says nothing about the place yet: it is blank, and its country is that of
+    /// the shop, with which it begins.
+    pub(crate) fn has_no_place(&self, state: &FormState, home: Option<&Country>) -> bool {
+        self.is_blank(state) && self.is_at_home(state, home)
+    }
+
+    /// Whether the country is that of the shop, or none.
+    pub(crate) fn is_at_home(&self, state: &FormState, home: Option<&Country>) -> bool {
+        state.optional(&self.name("country")).is_none_or(|country| home.is_some_and(|home| home.as_str() == country))
+    }
+
     fn country(&self, state: &FormState) -> Option<Country> {
         Country::try_from(state.value(&self.name("country")).to_owned()).ok()
     }
@@ -118,7 +129,9 @@ impl AddressForm<'_> {
             "postal_code" | "city" => field.is_wide = false,
             "phone" => {
                 field.kind = Kind::Phone;
-                field.hint = Some(language.text("address-phone-hint").to_string());
+                let is_billing = self.section == "billing";
+                let hint = if is_billing { Key("address-phone-hint-billing") } else { Key("address-phone-hint") };
+                field.hint = Some(language.text(hint).to_string());
             }
             _ => {}
         }
@@ -285,5 +298,18 @@ mod tests {
         );
         assert_eq!(FORM.json(&state)["name"], Value::Null);
         assert!(!FORM.is_blank(&state));
+    }
+
+    #[test]
+    fn another_country_is_a_place() {
+        let home = Country::try_from("DE".to_owned()).unwrap();
+        for (country, home, expected) in
+            [("DE", Some(&home), true), ("", Some(&home), true), ("CH", Some(&home), false), ("DE", None, false)]
+        {
+            assert_eq!(FORM.has_no_place(&state(country), home), expected, "{country}");
+        }
+        let mut typed = state("DE");
+        typed.set("billing-city", "Berlin");
+        assert!(!FORM.has_no_place(&typed, Some(&home)));
     }
 }

@@ -128,6 +128,11 @@ impl FormPage {
         Self { notice: Some(("success", text.to_string())), ..self }
     }
 
+    /// Whether a field has the focus, so that the notice must not take it.
+    fn has_focused_field(&self) -> bool {
+        self.fields.iter().any(|field| field.has_focus)
+    }
+
     fn link(mut self, href: String, text: impl ToString) -> Self {
         self.links.push((href, text.to_string()));
         self

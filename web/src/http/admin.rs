@@ -26,8 +26,9 @@ use souk_contract::role::{Permission, Role};
 use souk_http::auth::Claims;
 use souk_types::{CappedCount, Timestamp};
 
+use crate::admin_section::Section;
 use crate::api::{Problem, Token};
-use crate::locale::{Key, Language};
+use crate::locale::Language;
 use crate::page::{Frame, PageError};
 use crate::visit::Visit;
 
@@ -57,87 +58,6 @@ struct Admin {
     /// The e-mail address; `None` while `customer` does not answer. The role is then that of the
     /// token, which `web` cannot verify. A forged one shows empty forms and public data only.
     email: Option<String>,
-}
-
-/// A part of the admin pages, as their menu has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Section {
-    Overview,
-    Products,
-    Discounts,
-    Settings,
-    Taxes,
-    Shipping,
-    Orders,
-    Staff,
-    Mails,
-    DeadLetters,
-    System,
-}
-
-impl Section {
-    /// All parts in the order of the menu.
-    const ALL: [Self; 11] = [
-        Self::Overview,
-        Self::Orders,
-        Self::Products,
-        Self::Discounts,
-        Self::Settings,
-        Self::Taxes,
-        Self::Shipping,
-        Self::Staff,
-        Self::Mails,
-        Self::DeadLetters,
-        Self::System,
-    ];
-
-    /// Returns the path of its first page.
-    const fn path(self) -> &'static str {
-        match self {
-            Self::Overview => "/admin",
-            Self::Products => "/admin/products",
-            Self::Discounts => "/admin/discounts",
-            Self::Settings => "/admin/settings",
-            Self::Taxes => "/admin/taxes",
-            Self::Shipping => "/admin/shipping",
-            Self::Orders => "/admin/orders",
-            Self::Staff => "/admin/staff",
-            Self::Mails => "/admin/mails",
-            Self::DeadLetters => "/admin/dead-letters",
-            Self::System => "/admin/system",
-        }
-    }
-
-    /// Returns the permission that its pages need; `None`: any.
-    const fn permission(self) -> Option<Permission> {
-        match self {
-            Self::Overview => None,
-            Self::Orders => Some(Permission::ViewOrders),
-            Self::Products => Some(Permission::ManageCatalogue),
-            Self::Discounts => Some(Permission::ManageDiscounts),
-            Self::Settings | Self::Taxes | Self::Shipping => Some(Permission::ManageShop),
-            Self::Staff => Some(Permission::ManageStaff),
-            Self::Mails => Some(Permission::AssistCustomers),
-            Self::DeadLetters | Self::System => Some(Permission::OperateSystem),
-        }
-    }
-
-    /// Returns its name in the menu.
-    const fn name(self) -> Key {
-        match self {
-            Self::Overview => Key("admin-nav-overview"),
-            Self::Products => Key("admin-nav-products"),
-            Self::Discounts => Key("admin-nav-discounts"),
-            Self::Settings => Key("admin-nav-settings"),
-            Self::Taxes => Key("admin-nav-taxes"),
-            Self::Shipping => Key("admin-nav-shipping"),
-            Self::Orders => Key("admin-nav-orders"),
-            Self::Staff => Key("admin-nav-staff"),
-            Self::Mails => Key("admin-nav-mails"),
-            Self::DeadLetters => Key("admin-nav-dead-letters"),
-            Self::System => Key("admin-nav-system"),
-        }
-    }
 }
 
 /// What `admin/base.html` shows around the content. Every template that extends it has this in

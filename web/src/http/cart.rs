@@ -8,11 +8,16 @@ use souk_contract::products::ProductId;
 use souk_http::Param;
 use souk_types::Quantity;
 
-use crate::api::cart::{Cart, CartItem, LineStatus};
+use super::order::order_path;
+use super::product;
+use crate::api::cart::{Cart, CartItem, CartProduct, LineStatus};
+use crate::api::order::{Access, Order};
 use crate::api::quote::Quote;
+use crate::api::shop::Shop;
 use crate::api::{Problem, Token};
 use crate::form::Form;
 use crate::links::{encode, local};
+use crate::locale::Language;
 use crate::page::{Answer, Frame, Page, PageError, PageResult, filters};
 use crate::visit::Visit;
 
@@ -24,6 +29,10 @@ struct CartPage {
     cart: Option<Cart>,
     /// `None` for an empty cart, or one that has no price now.
     quote: Option<Quote>,
+    /// Which products the shop cannot sell, because it sells in another currency.
+    other_currency: Vec<String>,
+    /// The URL of an order of this cart that waits for its payment or confirmation.
+    waiting_order: Option<String>,
     /// The codes that do not apply, with the reason.
     refused_codes: Vec<RefusedCode>,
     /// What went wrong with the last form.
@@ -51,7 +60,7 @@ impl CartPage {
 #[get("/cart?<problem>")]
 pub(super) async fn show(visit: Visit<'_>, problem: Option<&str>) -> PageResult {
     let title = visit.text("cart-title").to_string();
-    let (frame, contents) = tokio::join!(visit.frame(title), read(&visit));
+    let (frame, contents, waiting_order) = tokio::join!(visit.frame(title), read(&visit), waiting_order(&visit));
     let mut page = frame?;
     let (cart, quote, status) = match contents {
         Ok(Some((cart, quote))) => (Some(cart), quote, Status::Ok),
@@ -69,7 +78,10 @@ pub(super) async fn show(visit: Visit<'_>, problem: Option<&str>) -> PageResult 
     let refused_codes = quote.as_ref().map(|quote| refused_codes(&visit, quote)).unwrap_or_default();
     let can_be_ordered = quote.is_some() && cart.as_ref().is_some_and(can_be_ordered);
     let problem = problem.map(|code| problem_text(&visit, code));
-    let template = CartPage { page, cart, quote, refused_codes, problem, can_be_ordered };
+    let unpriced = cart.as_ref().filter(|_| quote.is_none());
+    let other_currency = unpriced.map(|cart| currency_texts(visit.language, cart, &page.shop)).unwrap_or_default();
+    let template =
+        CartPage { page, cart, quote, other_currency, waiting_order, refused_codes, problem, can_be_ordered };
     Ok(Page::personal(&template)?.status(status).into())
 }
 
@@ -77,7 +89,7 @@ pub(super) async fn show(visit: Visit<'_>, problem: Option<&str>) -> PageResult 
 pub(super) async fn add(visit: Visit<'_>, form: Form) -> PageResult {
     let product: ProductId = form.get("product").parse().map_err(|_| PageError::not_found())?;
     let Some(quantity) = quantity(form.get("quantity")).filter(|quantity| *quantity > 0) else {
-        return Ok(back(&visit, "quantity"));
+        return product::refuse_quantity(&visit, product, form.get("quantity")).await;
     };
     let added = match add_once(&visit, product, quantity).await {
         // The guest's cart has expired, or was merged into that of an account.
@@ -137,6 +149,37 @@ async fn read(visit: &Visit<'_>) -> Result<Option<(Cart, Option<Quote>)>, Proble
     let quote = quote.inspect_err(|problem| tracing::info!(%problem, "the cart has no price")).ok();
     let quote = quote.filter(|_| !cart.items.is_empty());
     Ok(Some((cart, quote)))
+}
+
+/// Returns the URL of the order that has claimed the cart: until it is paid and confirmed, no other
+/// order can be placed. Only the newest order can be the one.
+async fn waiting_order(visit: &Visit<'_>) -> Option<String> {
+    let (order, key) = newest_order(visit).await?;
+    order.is_in_checkout().then(|| visit.url(&order_path(&order.id, "", key.as_deref(), "")))
+}
+
+/// Returns the newest order of a customer; for a guest, the one that this browser has placed in the
+/// last day, with its key. The cart is shown without it while it cannot be read.
+async fn newest_order(visit: &Visit<'_>) -> Option<(Order, Option<String>)> {
+    if let Some(token) = visit.session.access_token(visit.api).await.ok()? {
+        let newest = visit.api.orders(&token, 1, None).await.ok()?;
+        return newest.items.into_iter().next().map(|order| (order, None));
+    }
+    visit.session.guest_token()?;
+    let (id, key) = visit.session.last_order()?;
+    let order = visit.api.order(&Access::Key(key.clone()), id.parse().ok()?).await.ok()?;
+    Some((order, Some(key)))
+}
+
+/// Says of each product that it is not for sale in the currency of the shop.
+pub(super) fn currency_texts(language: Language, cart: &Cart, shop: &Shop) -> Vec<String> {
+    let text = |product: &CartProduct| {
+        let text = language.text("cart-other-currency").arg("product", product.name.clone());
+        text.arg("currency", product.price.currency().code().to_owned()).arg("shop", shop.currency.clone()).to_string()
+    };
+    // The currency is unknown until `shopping` has answered once.
+    let is_known = !shop.currency.is_empty();
+    cart.in_other_currency(&shop.currency).filter(|_| is_known).map(text).collect()
 }
 
 async fn quote(visit: &Visit<'_>, token: &Token) -> Result<Quote, Problem> {

@@ -77,7 +77,7 @@ async fn place(visit: &Visit<'_>, buyer: Buyer, mut draft: CheckoutDraft) -> Pag
     };
     tracing::info!(%problem, "an order was refused");
     draft.require_email(visit, &buyer);
-    let alert = refusal::explain(visit, &mut draft, &problem);
+    let alert = refusal::explain(visit, &mut draft, &buyer.cart, &problem);
     match &problem {
         // The order may exist. A further request under the same key finds out.
         Problem::Unavailable => {}
@@ -107,9 +107,11 @@ async fn placed(visit: &Visit<'_>, buyer: &Buyer, order: &Order) -> Answer {
 }
 
 async fn answer(visit: &Visit<'_>, buyer: Buyer, mut draft: CheckoutDraft, outcome: Outcome) -> PageResult {
+    let (shop, _) = visit.app.shop.cached();
+    let terms = draft.quote_terms(&buyer, shop.home_country.as_ref());
     let (frame, priced) = tokio::join!(
         visit.frame(visit.text("checkout-title").to_string()),
-        pricing::price(visit.api, &buyer.token, draft.quote_terms(&buyer))
+        pricing::price(visit.api, &buyer.token, terms)
     );
     let mut page = frame?;
     page.cart_count = visit.session.cart_count();
@@ -120,9 +122,9 @@ async fn answer(visit: &Visit<'_>, buyer: Buyer, mut draft: CheckoutDraft, outco
             tracing::info!(%problem, "a checkout has no price");
             let alert = outcome.alert.or_else(|| match &problem {
                 Problem::Unavailable => Some(refusal::no_price(visit)),
-                Problem::Refused(_) => refusal::explain(visit, &mut draft, &problem),
+                Problem::Refused(_) => refusal::explain(visit, &mut draft, &buyer.cart, &problem),
             });
-            (Priced::default(), alert)
+            (Priced { is_refused: matches!(problem, Problem::Refused(_)), ..Priced::default() }, alert)
         }
     };
     draft.take_price(visit, &priced, outcome.is_refused);

@@ -25,7 +25,7 @@ impl<'r> Responder<'r, 'static> for Front {
             Self::Page(address) => Redirect::to(address).respond_to(request)?,
             Self::Json(value) => Json(value).respond_to(request)?,
         };
-        response.set_header(Header::new("Vary", "Accept, Accept-Language"));
+        response.set_header(Header::new("Vary", "Accept, Accept-Language, Cookie"));
         Ok(response)
     }
 }

@@ -41,6 +41,8 @@ struct OrderPage {
     order: Order,
     /// Whether the visitor has just placed it.
     is_new: bool,
+    /// Whether the key in the URL opens it.
+    is_of_guest: bool,
     status: String,
     next: String,
     events: Vec<Event>,
@@ -91,6 +93,7 @@ async fn show(
     let is_refused = matches!(order.status, OrderStatus::Rejected | OrderStatus::Cancelled | OrderStatus::Refunded);
     let template = OrderPage {
         is_new: placed.is_some() && !is_refused && !has_failed,
+        is_of_guest: matches!(access, Access::Key(_)),
         status: visit.text(status_key(order.status)).to_string(),
         next: if has_paid { visit.text("order-next-wait").to_string() } else { next_text(&visit, &order) },
         events: timeline::events(&visit, &order),
@@ -200,7 +203,7 @@ fn next_text(visit: &Visit<'_>, order: &Order) -> String {
         (OrderStatus::Shipped, _) => Key("order-next-arrive"),
         (OrderStatus::Delivered, _) => Key("order-next-delivered"),
         (OrderStatus::Rejected, _) => timeline::rejected_key(order.reason()),
-        (OrderStatus::Cancelled, _) if order.payment.is_some() => Key("order-next-refund"),
+        (OrderStatus::Cancelled, _) if order.has_captured() => Key("order-next-refund"),
         (OrderStatus::Cancelled, _) => Key("order-next-cancelled"),
         (OrderStatus::Refunded, _) => Key("order-next-refunded"),
     };
@@ -208,6 +211,17 @@ fn next_text(visit: &Visit<'_>, order: &Order) -> String {
 }
 
 impl OrderPage {
+    /// Says when a mail comes: none is sent before the order is confirmed.
+    fn mail_text(&self, email: &str) -> String {
+        let key = if self.order.is_in_checkout() { Key("order-mail-later") } else { Key("order-mail") };
+        self.page.text(key).arg("email", email.to_owned()).to_string()
+    }
+
+    /// Whether the guest has no mail with the link to this page yet.
+    fn needs_link(&self) -> bool {
+        self.is_of_guest && self.order.is_in_checkout()
+    }
+
     /// Whether the cart can be ordered again, because this order was rejected.
     fn can_order_again(&self) -> bool {
         self.order.status == OrderStatus::Rejected

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use rocket::get;
+use rocket::http::Status;
 use souk_contract::products::ProductId;
 use souk_http::Param;
 use souk_types::Quantity;
@@ -9,7 +10,7 @@ use souk_types::Quantity;
 use super::structured_data;
 use crate::api::catalogue::Product;
 use crate::links::{encode, slug};
-use crate::page::{Answer, Frame, Page, PageResult, filters, product_path};
+use crate::page::{Answer, Frame, Page, PageError, PageResult, filters, product_path};
 use crate::visit::Visit;
 
 /// Related products.
@@ -28,6 +29,19 @@ struct ProductPage {
     related: Option<Vec<Product>>,
     stock: Stock,
     max_quantity: u32,
+    quantity: TypedQuantity,
+}
+
+/// The field of the quantity.
+struct TypedQuantity {
+    value: String,
+    error: Option<String>,
+}
+
+impl Default for TypedQuantity {
+    fn default() -> Self {
+        Self { value: "1".to_owned(), error: None }
+    }
 }
 
 #[derive(PartialEq)]
@@ -49,13 +63,24 @@ pub(super) async fn show(visit: Visit<'_>, id: Param<ProductId>, name: &str) -> 
     if name != slug(&product.name) {
         return Ok(Answer::Moved(visit.url(&product_path(product.id, &product.name))));
     }
+    Ok(render(&visit, product, TypedQuantity::default()).await?.into())
+}
+
+/// Shows the page of a product again, with a quantity that cannot be added to the cart.
+pub(super) async fn refuse_quantity(visit: &Visit<'_>, id: ProductId, typed: &str) -> PageResult {
+    let product = visit.api.product(id).await?;
+    let quantity = TypedQuantity { value: typed.to_owned(), error: Some(visit.text("problem-quantity").to_string()) };
+    Ok(render(visit, product, quantity).await?.status(Status::UnprocessableEntity).into())
+}
+
+async fn render(visit: &Visit<'_>, product: Product, quantity: TypedQuantity) -> Result<Page, PageError> {
     let related = visit.app.lists.related(visit.api, &product.category);
     let (frame, related) = tokio::join!(visit.frame(product.name.clone()), related);
     let mut page = frame?;
     // The product itself may be among them.
     let is_other = |other: &&Product| other.id != product.id;
     let related = related.map(|list| list.items.iter().filter(is_other).take(RELATED).cloned().collect());
-    page.index(description(&product, &visit));
+    page.index(description(&product, visit));
     page.path = product_path(product.id, &product.name);
     page.image.clone_from(&product.image);
     let category = (filters::capitalise(&product.category), format!("/c/{}", encode(&product.category)));
@@ -67,7 +92,7 @@ pub(super) async fn show(visit: Visit<'_>, id: Param<ProductId>, name: &str) -> 
         _ => Stock::Many,
     };
     let max_quantity = product.available.clamp(1, Quantity::MAX);
-    Ok(Page::browsing(&ProductPage { page, related: related.ok(), stock, max_quantity, product })?.into())
+    Page::browsing(&ProductPage { page, related: related.ok(), stock, max_quantity, quantity, product })
 }
 
 /// Returns the beginning of the description, or a sentence about the product without one.

@@ -102,6 +102,46 @@ async fn the_cart_is_shown_while_products_is_down() {
     assert!(html.contains("value=\"remove\"") && !html.contains("/en/checkout"), "{html}");
 }
 
+fn cart_in_dollars(target: &str) -> Option<Value> {
+    let price = json!({"amount": 499, "currency": "USD"});
+    let product = json!({"id": TEA, "name": "Green tea", "price": price, "image": null});
+    let item = json!({"product": product, "quantity": 1, "total": price, "status": "ok", "available": 3});
+    match target {
+        "/cart" => Some(json!({"items": [item], "total": price})),
+        "/shop" => Some(json!({
+            "name": "Souk", "legal_name": "Souk", "prices_include_tax": true, "currency": "EUR", "shipping": [],
+        })),
+        _ => None,
+    }
+}
+
+#[rocket::async_test]
+async fn the_cart_names_a_product_that_has_another_currency_than_the_shop() {
+    let bus = Bus::local();
+    serve::<ShoppingApi>(&bus, cart_in_dollars);
+    let client = client(&bus).await;
+    let (status, html) = get(&client, "/en/cart").await;
+    assert!(status == Status::Ok && html.contains("Green tea is priced in USD, and this shop sells in EUR."), "{html}");
+    assert!(!html.contains("right now") && !html.contains("/en/checkout"), "{html}");
+}
+
+#[rocket::async_test]
+async fn the_language_of_a_page_is_remembered_unless_the_browser_prefers_it() {
+    let bus = Bus::local();
+    let client = client(&bus).await;
+    for (path, preferred, cookie, expected) in [
+        ("/de", "en", "", Some("language=de")),
+        ("/de", "de", "", None),
+        ("/de", "en", "language=de", None),
+        ("/en", "en", "language=de", Some("language=en")),
+    ] {
+        let page = client.get(path).header(Header::new("Accept-Language", preferred));
+        let response = page.header(Header::new("Cookie", cookie)).dispatch().await;
+        let set = response.headers().get("Set-Cookie").find(|set| set.starts_with("language="));
+        assert_eq!(set.and_then(|set| set.split(';').next()), expected, "{path} {preferred} {cookie}");
+    }
+}
+
 fn admin(target: &str) -> Option<Value> {
     let profile = json!({
         "id": TEA, "email": "admin@example.com", "email_verified": true, "phone": null, "role": "admin", "addresses": [],

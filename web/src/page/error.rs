@@ -2,11 +2,13 @@
 
 use askama::Template;
 use rocket::Request;
-use rocket::http::Status;
+use rocket::http::{Method, Status};
 use rocket::response::{self, Redirect, Responder};
+use souk_contract::role::Role;
 use souk_types::Error;
 
 use super::{Frame, Page, filters};
+use crate::admin_section::Section;
 use crate::api::Problem;
 use crate::form::IsForged;
 use crate::locale::Key;
@@ -68,17 +70,26 @@ impl<'r> Responder<'r, 'static> for PageError {
 struct ErrorPage {
     page: Frame,
     status: u16,
-    text: Key,
+    text: String,
+    /// Whether the page offers the overview of the admin pages, in place of the cart.
+    offers_overview: bool,
     request_id: String,
 }
 
 /// Renders the error page of a status.
 pub(crate) fn render_error(request: &Request<'_>, status: Status) -> response::Result<'static> {
     let visit = Visit::of(request).ok_or(Status::InternalServerError)?;
-    let (title, text) = texts(status, request);
+    let (title, default_text) = texts(status, request);
     let request_id = souk_http::request_id(request).to_string();
-    let frame = visit.frame_from_cache(visit.text(title).to_string());
-    let page = frame.and_then(|page| Page::personal(&ErrorPage { page, status: status.code, text, request_id }));
+    let page = visit.frame_from_cache(visit.text(title).to_string()).and_then(|page| {
+        let section = Section::of_path(&page.path);
+        let text = section.and_then(|section| admin_text(&visit, status, request, section));
+        let text = text.unwrap_or_else(|| visit.text(default_text).to_string());
+        // A visitor who may not open the overview is not sent there again.
+        let offers_overview =
+            section.is_some_and(|section| status != Status::Forbidden || section != Section::Overview);
+        Page::personal(&ErrorPage { page, status: status.code, text, offers_overview, request_id })
+    });
     match page {
         Ok(page) => page.status(status).respond_to(request),
         // Only without random numbers, or by a bug in the template.
@@ -89,9 +100,32 @@ pub(crate) fn render_error(request: &Request<'_>, status: Status) -> response::R
     }
 }
 
+/// Returns what the admin pages say in place of the text for visitors of the shop.
+fn admin_text(visit: &Visit<'_>, status: Status, request: &Request<'_>, section: Section) -> Option<String> {
+    match status.code {
+        404 => Some(visit.text("error-admin-not-found-text").to_string()),
+        403 if !is_forged(request) => {
+            // What a form needs is not known from its URL.
+            let permission = section.permission().filter(|_| request.method() != Method::Post);
+            let Some(permission) = permission else {
+                return Some(visit.text("error-admin-forbidden-text").to_string());
+            };
+            let roles = Role::STAFF.into_iter().filter(|role| role.may(permission));
+            let names = roles.filter_map(|role| visit.language.text_of_code("role-", role.as_str()));
+            let names = names.collect::<Vec<_>>().join(", ");
+            Some(visit.text("error-admin-forbidden-roles").arg("roles", names).to_string())
+        }
+        _ => None,
+    }
+}
+
+fn is_forged(request: &Request<'_>) -> bool {
+    request.local_cache(IsForged::default).0
+}
+
 fn texts(status: Status, request: &Request<'_>) -> (Key, Key) {
     match status.code {
-        403 if request.local_cache(IsForged::default).0 => (Key("error-form-title"), Key("error-form-text")),
+        403 if is_forged(request) => (Key("error-form-title"), Key("error-form-text")),
         403 => (Key("error-forbidden-title"), Key("error-forbidden-text")),
         404 => (Key("error-not-found-title"), Key("error-not-found-text")),
         429 => (Key("error-too-many-title"), Key("error-too-many-text")),

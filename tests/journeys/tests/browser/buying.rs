@@ -1,4 +1,4 @@
-//! A guest buys on a phone, in a browser that runs no JavaScript.
+//! A guest buys on a phone, in a browser that runs no JavaScript; and what a script adds to it.
 
 use journeys::{Browser, euros, new_email};
 
@@ -54,4 +54,24 @@ async fn a_guest_buys_on_a_phone_without_javascript() {
     browser.follow(".cancel form button").await;
     assert!(browser.text("main").await.contains("Cancelled and refunded"));
     assert_eq!(shop.admin().await.stock(&tea).await.sold, 0);
+}
+
+#[tokio::test]
+#[ignore = "needs a browser: cargo xtask test"]
+async fn another_way_of_shipping_changes_the_total_at_once() {
+    let shop = AnyShop::start().await;
+    let tea = shop.new_product("green tea", &euros(499), 10).await;
+    let browser = Browser::start(&shop).await;
+    browser.open(&format!("/en/p/{}", tea.id)).await;
+    browser.follow(".add-to-cart button").await;
+    browser.follow(".cart-summary a.button").await;
+    browser.wait_for_text(".checkout-review .sum-total", "€9.89").await;
+    // The guest does not press "Update".
+    browser.click("[name=shipping_method][value=express]").await;
+    browser.wait_for_text(".checkout-review .sum-total", "€17.89").await;
+    fill_checkout(&browser, &new_email("guest")).await;
+    browser.follow("#order").await;
+    let page = browser.text("main").await;
+    assert!(page.contains("Thank you for your order") && page.contains("€17.89"), "{page}");
+    assert_eq!(browser.console_messages().await, Vec::<serde_json::Value>::new());
 }

@@ -48,6 +48,9 @@ async fn an_admin_reads_the_lists_on_a_phone() {
     browser.click(".fold > summary").await;
     assert_eq!(browser.evaluate(FILTERS).await, true);
     browser.follow(&format!(".row-cards a[href*='{}']", order.id())).await;
+    assert_eq!(browser.evaluate(SCROLLING).await, 0, "the items of an order scroll sideways");
+    let menu = "const menu = document.querySelector('.categories ul'); return menu.scrollWidth > menu.clientWidth";
+    assert_eq!(browser.evaluate(menu).await, false, "the menu scrolls sideways");
     browser.emulate_screen(1600, 1000).await;
     browser.open("/en/admin/orders").await;
     assert_eq!(browser.evaluate(FILTERS).await, true, "a wide screen has room for the filters");

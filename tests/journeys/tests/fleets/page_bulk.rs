@@ -29,7 +29,7 @@ async fn orders_that_a_bulk_change_has_not_reached_stay_selected() {
     assert_eq!(values.len(), 3);
     let fields = |values: &[String]| -> Vec<(String, String)> {
         let selected = values.iter().map(|value| ("order".to_owned(), value.clone()));
-        let others = [("key", key.as_str()), ("query", query.as_str()), ("action", "ship")];
+        let others = [("key", key.as_str()), ("query", query.as_str()), ("action", "ship"), ("confirmed", "true")];
         selected.chain(others.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
     };
     let send = async |values: &[String]| {

@@ -38,6 +38,10 @@ async fn scarce_stock_is_reserved_for_a_shorter_time() {
     let scarce = ben.place_order_paying("key", "demo_review").await.expect_status(202);
     let scarce = ben.wait_for_order(scarce.id(), "cancelled").await;
     assert_eq!(scarce["history"][2]["reason"], "reservation-expired");
+    let visitor = shop.visitor();
+    visitor.sign_in(&ben.email, PASSWORD).await;
+    let page = visitor.open(&format!("/en/order/{}", scarce.id())).await.expect_text("Nothing was charged.");
+    page.expect_text("The order was not confirmed in time");
     assert_eq!(ana.get_order(plentiful.id()).await["status"], "reserved");
     assert_eq!(admin.stock(&tea).await, Stock { available: 90, reserved: 10, sold: 0 });
 }

@@ -16,6 +16,7 @@ async fn a_merchant_sees_todays_sales_and_what_needs_an_admin() {
     let shop = TestShop::start().await;
     let (visitor, admin) = (shop.admin_visitor().await, shop.admin().await);
     let empty = visitor.open("/en/admin").await.expect_status(200).expect_text("Last 7 days").expect_text("€0.00");
+    let empty = empty.expect_text("Before the first sale").expect_text("still those of the sample shop");
     assert!(empty.has_text("No payment needs attention.") && empty.html().contains("<svg class=\"chart\""), "{empty}");
 
     let tea = shop.new_product("tea", &euros(499), 7).await;
@@ -35,6 +36,7 @@ async fn a_merchant_sees_todays_sales_and_what_needs_an_admin() {
     for text in ["1 Payments that need attention", "1 To pack", "0 Partly sent", "1 Low in stock", "1 order", "tea"] {
         assert!(page.has_text(text), "{text} is missing in {page}");
     }
+    assert!(!page.has_text("Before the first sale"), "{page}");
     let urgent = visitor.open("/en/admin/orders?payment=attention&sort=oldest").await.expect_status(200);
     let number = |order: &journeys::Response| order["number"].as_str().unwrap().to_owned();
     assert!(urgent.has_text(&number(&authorized)) && !urgent.has_text(&number(&order)), "{urgent}");

@@ -33,6 +33,12 @@ async fn a_merchant_enters_a_change_of_the_law_in_advance() {
     assert!(!list.html().contains("<textarea id=\"document\""), "no JSON is needed");
     visitor.open(&format!("{LIST}?country=AT")).await.expect_text("Austria Standard – Standard 20%");
 
+    let austria = visitor.open(&format!("{LIST}?country=AT")).await;
+    let rate = austria.links().into_iter().find(|link| link.contains("/rates/") && !link.starts_with(NEW)).unwrap();
+    let saved = visitor.send_form(&visitor.open(&rate).await.form("/admin/taxes/rates/")).await.expect_status(200);
+    assert!(saved.has_text("Saved.") && saved.has_text("Austria Standard"), "{saved}");
+    assert!(!saved.has_text("Germany Standard"), "the list has Austria only: {saved}");
+
     let new = visitor.open(NEW).await.expect_status(200).form(NEW);
     assert_eq!((new.value("country"), new.value("class")), ("DE", "standard"));
     let new = new.set("rate", "20.5").set("starts", "2027-01-01");

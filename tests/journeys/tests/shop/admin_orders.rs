@@ -2,6 +2,7 @@
 
 use journeys::{
     Admin, Customer, Product, Response, Shop, UNKNOWN_ID, euros, product_json, run_concurrently, statuses, time_until,
+    unique,
 };
 use serde_json::{Value, json};
 
@@ -93,7 +94,9 @@ async fn a_parcel_has_only_pieces_that_are_left() {
     let unpaid = ben.place_order_paying("key", "demo_review").await.expect_status(202);
     admin.ship_order(unpaid.id()).await.expect_problem(409, "order-state");
     admin.deliver_order(unpaid.id()).await.expect_problem(409, "order-state");
-    ben.cancel_order(unpaid.id()).await.expect_status(200);
+    assert!(unpaid["reserved_until"].is_string(), "{unpaid}");
+    let cancelled = ben.cancel_order(unpaid.id()).await.expect_status(200);
+    assert_eq!(cancelled["reserved_until"], Value::Null, "{cancelled}");
     admin.ship_order(unpaid.id()).await.expect_problem(409, "order-state");
 
     let path = format!("/shopping/admin/orders/{}", order.id());
@@ -239,7 +242,8 @@ async fn staff_find_orders_by_state_words_and_time() {
         orders.push(ana.place_order_paying("key", token).await.id().to_owned());
     }
     let [confirmed, partial, shipped, delivered, reserved] = &orders[..] else { panic!("five orders") };
-    admin.ship_parcel(partial, json!({"lines": [line(&tea, 1)]})).await.expect_status(201);
+    let tracking = unique("JJD");
+    admin.ship_parcel(partial, json!({"lines": [line(&tea, 1)], "tracking": tracking})).await.expect_status(201);
     admin.ship_order(shipped).await.expect_status(201);
     admin.ship_order(delivered).await.expect_status(201);
     admin.deliver_order(delivered).await.expect_status(200);
@@ -248,6 +252,8 @@ async fn staff_find_orders_by_state_words_and_time() {
         let query: Vec<(&str, &str)> = filters.iter().copied().chain([("q", &*name)]).collect();
         admin.list_all("/shopping/admin/orders", &query).await
     };
+    let by_tracking = admin.list_all("/shopping/admin/orders", &[("q", &tracking)]).await;
+    assert_eq!(ids(&by_tracking), [partial]);
     let newest_first: Vec<&str> = orders.iter().rev().map(String::as_str).collect();
     assert_eq!(ids(&find(&[]).await), newest_first);
     assert_eq!(ids(&find(&[("limit", "2")]).await), newest_first, "page by page");

@@ -191,6 +191,22 @@ async fn the_same_key_creates_one_product_and_adds_once() {
 }
 
 #[tokio::test]
+async fn a_product_is_sold_in_the_currency_of_the_shop() {
+    let shop = Shop::shared().await;
+    let visitor = shop.admin_visitor().await;
+    let form = new_product(&visitor, "en", &unique("tea"), "12.50").await;
+    let refused = visitor.send_form(&form.set("currency", "USD").set("name", "")).await.expect_status(422);
+    let refused = refused.expect_text("Currency: The shop sells in EUR.");
+    assert_eq!(refused.invalid_fields(), ["name", "currency"]);
+
+    let code = unique("TEA");
+    let form = visitor.open("/en/admin/discounts/new").await.form("/discounts/new").set("code", &code);
+    let form = form.set("kind", "amount").set("value", "1.00").set("currency", "USD");
+    let refused = visitor.send_form(&form).await.expect_status(422).expect_text("The shop sells in EUR.");
+    assert_eq!(refused.invalid_fields(), ["value"]);
+}
+
+#[tokio::test]
 async fn a_deleted_product_is_gone() {
     let shop = Shop::shared().await;
     let visitor = shop.admin_visitor().await;
@@ -214,6 +230,10 @@ async fn a_pasted_file_is_imported_or_refused_by_line() {
     };
     let bad = visitor.send_form(&page.form("/import").set("file", &file("cheap"))).await.expect_status(422);
     let bad = bad.expect_text("2 rows: 0 created").expect_text("1 rejected").expect_text("3 price");
+    let bad = bad.expect_text("Nothing was imported.");
+    let capitals = file("4").replacen("key,name", "Key,Name", 1);
+    let refused = visitor.send_form(&page.form("/import").set("file", &capitals)).await.expect_status(422);
+    refused.expect_text("write key, name instead of Key, Name");
     assert_eq!(bad.form("/import").value("file").trim(), file("cheap").trim());
     let good = visitor.send_form(&bad.form("/import").set("file", &file("4"))).await.expect_status(200);
     good.expect_text("2 rows: 2 created");

@@ -145,7 +145,7 @@ async fn an_authorized_payment_is_captured() {
     let tea = admin.new_product("tea", &euros(499), 10).await;
     let ana = shop.customer_with_cart(&tea, 1).await;
     let order = ana.place_order_paying("key", "demo_review").await.expect_status(202);
-    let page = visitor.open(&path(&order)).await.expect_status(200).expect_text("Capture the payment");
+    let page = visitor.open(&path(&order)).await.expect_status(200).expect_text("Capture the payment by ");
     let page = visitor.send_form(&page.form("/capture")).await.expect_status(200);
     page.expect_text("The payment is captured.").expect_text("Pack and send");
 }
@@ -154,7 +154,12 @@ async fn an_authorized_payment_is_captured() {
 async fn a_bad_filter_is_named() {
     let shop = Shop::shared().await;
     let visitor = shop.admin_visitor().await;
-    for (query, field) in [("from=yesterday", "from"), ("status=lost", "status"), ("country=XX", "country")] {
+    for (query, field) in [
+        ("from=yesterday", "from"),
+        ("from=2026-01-02&to=2026-01-01", "to"),
+        ("status=lost", "status"),
+        ("country=XX", "country"),
+    ] {
         let page = visitor.open(&format!("/en/admin/orders?{query}")).await.expect_status(422);
         assert_eq!(page.invalid_fields(), [field]);
     }
@@ -238,8 +243,13 @@ async fn an_admin_marks_several_orders_at_once() {
     let selected = values.into_iter().map(|value| ("order", value));
     let fields: Vec<(&str, &str)> =
         selected.chain([("key", key.as_str()), ("query", query.as_str()), ("action", "ship")]).collect();
+    // Each order is a mail to a customer: a page asks first.
+    let asked = visitor.submit(&page, "/en/admin/orders/bulk", &fields).await.expect_status(200);
+    let asked = asked.expect_text("Mark 3 orders as sent?").expect_text(first["number"].as_str().unwrap());
+    assert_eq!(ana.get_order(first.id()).await["status"], "confirmed");
     for _ in 0..2 {
-        let done = visitor.submit(&page, "/en/admin/orders/bulk", &fields).await.expect_status(200);
+        let confirmed = asked.form("/orders/bulk").press("action", "ship");
+        let done = visitor.send_form(&confirmed).await.expect_status(200);
         let done = done.expect_text("2 orders were changed.");
         assert!(done.has_text(&format!("allow it: {}.", third["number"].as_str().unwrap())), "{done}");
         assert!(done.address().contains(&query) && !done.address().contains("bulk"), "{}", done.address());
@@ -253,5 +263,36 @@ async fn an_admin_marks_several_orders_at_once() {
     done.expect_text("One order was changed.");
     assert_eq!(ana.get_order(ids[0]).await.expect_status(200)["status"], "delivered");
     let nothing = visitor.submit(&page, "/en/admin/orders/bulk", &[("action", "ship")]).await;
-    nothing.expect_status(200).expect_text("No order was changed.");
+    nothing.expect_status(422).expect_text("Select orders first");
+}
+
+#[tokio::test]
+async fn all_orders_of_a_page_are_marked_as_sent() {
+    let shop = Shop::shared().await;
+    let (visitor, admin) = (shop.admin_visitor().await, shop.admin().await);
+    let (ana, order, _) = order_of_tea_and_cup(&admin, &shop).await;
+    let page = visitor.open(&format!("/en/admin/orders?q={}", ana.email.replace('@', "%40"))).await;
+    let form = page.expect_status(200).form("/orders/bulk").press("action", "ship-page");
+    let asked = visitor.send_form(&form).await.expect_status(200).expect_text("Mark one order as sent?");
+    let done = visitor.send_form(&asked.form("/orders/bulk").press("action", "ship")).await;
+    let done = done.expect_status(200).expect_text("One order was changed.");
+    assert!(!done.has_text("Mark all on this page as sent"), "nothing is to be sent: {done}");
+    assert_eq!(ana.get_order(order.id()).await["status"], "shipped");
+}
+
+#[tokio::test]
+async fn a_page_says_what_cancelling_has_done() {
+    let shop = Shop::shared().await;
+    let (visitor, admin) = (shop.admin_visitor().await, shop.admin().await);
+    let (_, order, [tea, cup]) = order_of_tea_and_cup(&admin, &shop).await;
+    let page = visitor.open(&path(&order)).await.expect_status(200);
+    let page = visitor.send_form(&page.form("/ship").set(&ship(&tea), "1").set(&ship(&cup), "0")).await;
+    let rest = visitor.send_form(&page.expect_status(200).form("/cancel")).await.expect_status(200);
+    rest.expect_text("What was not sent is cancelled and refunded.");
+
+    let (_, order, _) = order_of_tea_and_cup(&admin, &shop).await;
+    let page = visitor.open(&path(&order)).await.expect_status(200).expect_text("To send");
+    let whole = visitor.send_form(&page.form("/cancel")).await.expect_status(200);
+    let whole = whole.expect_text("The order is cancelled.");
+    assert!(!whole.has_text("Packing slip") && !whole.has_text("To send"), "nothing is to be sent: {whole}");
 }

@@ -1,8 +1,11 @@
 //! A visitor buys on the pages, without JavaScript: as a guest, with mistakes, and twice.
 
 use futures_util::future::join_all;
-use journeys::{HtmlForm, Method, Product, Response, Shop, Stock, Visitor, euros, new_email};
+use journeys::{HtmlForm, Method, Product, Response, Shop, Stock, Visitor, euros, money, new_email, product_json};
 use serde_json::json;
+
+/// The button that places the order.
+const ORDER: &str = "Order with obligation to pay";
 
 /// Puts pieces of a product into the cart, from the product's page.
 pub(crate) async fn fill_cart(visitor: &Visitor, product: &Product, quantity: &str) -> Response {
@@ -83,6 +86,7 @@ async fn an_order_with_mistakes_keeps_what_was_typed() {
     let page = visitor.send_form(&form).await.expect_status(200).expect_text("dann wählen Sie „Aktualisieren“");
     assert!(page.invalid_fields().is_empty(), "{:?}", page.invalid_fields());
     assert!(page.html().contains("<select id=\"shipping-region\""));
+    assert!(!page.has_text("Zahlungspflichtig bestellen"), "the total is that of another country: {page}");
 
     // A declined payment leaves the cart and the form.
     let form = with_address(page.form("/checkout")).set("email", "ana@example.com").press("action", "update");
@@ -161,4 +165,82 @@ async fn an_empty_cart_cannot_be_checked_out() {
     let shop = Shop::shared().await;
     let visitor = shop.visitor();
     assert_eq!(visitor.open("/en/checkout").await.address(), "/en/cart");
+}
+
+#[tokio::test]
+async fn another_country_alone_changes_the_price() {
+    let shop = Shop::shared().await;
+    let (visitor, _) = guest_with_tea(&shop, "1").await;
+    let form = visitor.open("/en/checkout").await.expect_text("€9.89").form("/checkout");
+    let update = |country: &str| form.clone().set("shipping-country", country).press("action", "update");
+    // Irish addresses need no postal code.
+    let irish = visitor.send_form(&update("IE")).await.expect_status(200).expect_text("€14.89").expect_text(ORDER);
+    assert!(irish.has_text("are an estimate until your address is complete"), "{irish}");
+    let swiss = visitor.send_form(&update("CH")).await.expect_status(200).expect_text("we show the total");
+    assert!(!swiss.has_text(ORDER) && !swiss.has_text("Includes") && !swiss.has_text("€4.90"), "{swiss}");
+    // A total that was not shown is shown before it is charged.
+    let address = with_address(swiss.form("/checkout")).set("email", &new_email("guest"));
+    let shown = visitor.send_form(&address.press("action", "order")).await.expect_status(200).expect_text("€9.89");
+    visitor.send_form(&shown.form("/checkout").press("action", "order")).await.expect_text("Confirmed");
+}
+
+#[tokio::test]
+async fn an_order_that_nothing_ships_cannot_be_placed() {
+    let shop = Shop::shared().await;
+    let mut anvil = product_json("anvil", &euros(9_900), 10);
+    anvil["weight_grams"] = 40_000.into();
+    let anvil = Product::from_json(&shop.admin().await.create_product(anvil).await.expect_status(201).body);
+    let visitor = shop.visitor();
+    fill_cart(&visitor, &anvil, "1").await;
+    let form = visitor.open("/en/checkout").await.expect_text(ORDER).form("/checkout");
+    let page = visitor.send_form(&form.set("shipping-country", "IE").press("action", "update")).await;
+    let page = page.expect_status(200).expect_text("We do not ship these items to this address.");
+    assert!(!page.has_text(ORDER) && !page.has_text("Includes") && !page.has_text("Total"), "{page}");
+}
+
+#[tokio::test]
+async fn a_product_in_another_currency_is_named() {
+    let shop = Shop::shared().await;
+    let jeans = shop.new_product("jeans", &money(5_999, "USD"), 10).await;
+    let visitor = shop.visitor();
+    let reason = format!("{} is priced in USD, and this shop sells in EUR. Remove it to order.", jeans.name);
+    let cart = fill_cart(&visitor, &jeans, "1").await.expect_text(&reason);
+    assert!(!cart.has_text("right now"), "{cart}");
+    let page = visitor.open("/en/checkout").await.expect_status(200).expect_text(&reason);
+    assert!(!page.has_text(ORDER) && !page.has_text("right now"), "{page}");
+}
+
+#[tokio::test]
+async fn an_order_without_a_parcel_speaks_of_none() {
+    let shop = Shop::shared().await;
+    let mut book = product_json("ebook", &euros(999), 10);
+    book["digital"] = true.into();
+    let book = Product::from_json(&shop.admin().await.create_product(book).await.expect_status(201).body);
+    let visitor = shop.visitor();
+    assert!(!fill_cart(&visitor, &book, "1").await.has_text("Shipping and taxes"));
+    let page = visitor.open("/en/checkout").await.expect_status(200).expect_text(ORDER);
+    for word in ["parcel", "carrier", "Shipping and taxes"] {
+        assert!(!page.has_text(word), "{word}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn the_cart_leads_to_an_order_that_waits() {
+    let shop = Shop::shared().await;
+    let (visitor, _) = guest_with_tea(&shop, "1").await;
+    let email = new_email("guest");
+    let form = with_address(visitor.open("/en/checkout").await.form("/checkout")).set("email", &email);
+    let order = visitor.send_form(&form.set("demo_token", "demo_review").press("action", "order")).await;
+    let order =
+        order.expect_status(200).expect_text(&format!("We write to {email} as soon as your order is confirmed."));
+    let order = order.expect_text("Keep this page’s link");
+    let cart = visitor.open("/en/cart").await.expect_text("An order of this cart waits").expect_text("Open that order");
+    let path = order.address().replace("&placed=true", "");
+    assert!(cart.links().contains(&path), "{path}: {cart}");
+
+    // The money was authorized, and not captured.
+    let cancelled =
+        visitor.send_form(&order.form("/cancel")).await.expect_status(200).expect_text("Nothing was charged.");
+    assert!(!cancelled.has_text("on its way back"), "{cancelled}");
+    assert!(!visitor.open("/en/cart").await.has_text("An order of this cart waits"));
 }

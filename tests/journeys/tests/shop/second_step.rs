@@ -106,8 +106,11 @@ async fn a_customer_turns_the_second_step_on_and_off_on_the_pages() {
 
     let page = visitor.open("/en/account/sign-in").await.expect_status(200);
     let form = page.form("/sign-in").set("email", &ana.email).set("password", &ana.password);
-    let asks = visitor.send_form(&form).await.expect_status(409).expect_text("Enter your password again");
-    let form = asks.form("/sign-in").set("password", &ana.password).set("code", "000000x");
+    let asks = visitor.send_form(&form).await.expect_status(409).expect_text("Enter your password once more");
+    let without_password = asks.form("/sign-in").set("code", "000000x");
+    let asks = visitor.send_form(&without_password).await.expect_status(422).expect_text("Enter your password.");
+    assert_eq!(asks.form("/sign-in").value("code"), "000000x", "the code stays");
+    let form = asks.form("/sign-in").set("password", &ana.password);
     let asks = visitor.send_form(&form).await.expect_status(401).expect_text("or the code is wrong");
     let form = asks.form("/sign-in").set("password", &ana.password).set("code", &code(secret, 0));
     visitor.send_form(&form).await.expect_status(200).expect_text("Your account");

@@ -1,6 +1,6 @@
 //! The pages of the storefront, without JavaScript: finding a product, and filling the cart.
 
-use journeys::{Product, Shop, UNKNOWN_ID, euros, unique, wait_for};
+use journeys::{PASSWORD, Product, Shop, UNKNOWN_ID, euros, unique, wait_for};
 use serde_json::json;
 
 /// The largest page, in bytes, without pictures.
@@ -36,6 +36,60 @@ async fn a_visitor_finds_a_product_and_puts_it_into_the_cart() {
     assert!(changed.html().contains("/en/checkout"), "{changed}");
     let empty = visitor.submit(&changed, &line, &[("quantity", "1"), ("action", "remove")]).await.expect_status(200);
     assert!(empty.html().contains("Your cart is empty"), "{empty}");
+}
+
+#[tokio::test]
+async fn a_quantity_that_cannot_be_added_is_shown_again() {
+    let shop = Shop::shared().await;
+    let tea = shop.new_product("tea", &euros(499), 10).await;
+    let visitor = shop.visitor();
+    let page = visitor.open(&product_page(&tea, "en")).await.expect_status(200).expect_text("Delivered in");
+    for wrong in ["0", "5000", "two"] {
+        let refused = visitor.send_form(&page.form("/cart/add").set("quantity", wrong)).await.expect_status(422);
+        let refused = refused.expect_text(&tea.name).expect_text("Please enter a quantity from 1 to 999.");
+        assert_eq!(
+            (refused.invalid_fields(), refused.form("/cart/add").value("quantity")),
+            (vec!["quantity".to_owned()], wrong)
+        );
+    }
+    visitor.open("/en/cart").await.expect_text("Your cart is empty.");
+}
+
+#[tokio::test]
+async fn a_product_that_is_out_of_stock_names_no_time_until_delivery() {
+    let shop = Shop::shared().await;
+    let tea = shop.new_product("tea", &euros(499), 0).await;
+    let page = shop.visitor().open(&product_page(&tea, "en")).await.expect_text("out of stock right now");
+    assert!(!page.has_text("Delivered in"), "{page}");
+}
+
+#[tokio::test]
+async fn the_language_of_the_last_page_is_remembered() {
+    let shop = Shop::shared().await;
+    let visitor = shop.visitor();
+    visitor.open("/en").await.expect_status(200);
+    assert_eq!(visitor.cookie("language"), None, "it is the browser's");
+    for home in ["/de", "/en"] {
+        visitor.open(home).await.expect_status(200);
+        assert_eq!(visitor.get("/").await.expect_status(303).header("Location"), home);
+    }
+    assert_eq!(visitor.cookie("language").as_deref(), Some("en"));
+}
+
+#[tokio::test]
+async fn an_error_of_an_admin_page_speaks_to_staff() {
+    let shop = Shop::shared().await;
+    let (visitor, ana) = (shop.visitor(), shop.new_customer().await);
+    visitor.sign_in(&ana.email, PASSWORD).await;
+    let page = visitor.open("/en/admin/nothing").await.expect_status(404);
+    let page = page.expect_text("Go to the overview of the admin pages");
+    assert!(!page.has_text("no longer sold"), "{page}");
+    visitor
+        .open("/en/admin/products")
+        .await
+        .expect_status(403)
+        .expect_text("needs one of these roles: Catalogue, Admin");
+    visitor.open("/en/admin").await.expect_status(403).expect_text("does not have a role that may do this");
 }
 
 #[tokio::test]

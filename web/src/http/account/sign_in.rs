@@ -21,7 +21,7 @@ pub(super) async fn show(visit: Visit<'_>, next: Option<&str>, done: Option<&str
     let form = FormState::default();
     let mut page = sign_in_page(&visit, next.unwrap_or_default()).await?;
     page.notice = done.and_then(done_key).map(|key| ("success", visit.text(key).to_string()));
-    page.answer(&form, sign_in_fields(&visit, &form), None)
+    page.answer(&form, sign_in_fields(&visit, &form, false), None)
 }
 
 #[post("/account/sign-in", data = "<form>")]
@@ -32,16 +32,17 @@ pub(super) async fn sign_in(visit: Visit<'_>, form: Form) -> PageResult {
             state.refuse(name, visit.text(message).to_string());
         }
     }
+    let asks_code = state.has("code");
     if !state.errors().is_empty() {
         let page = sign_in_page(&visit, form.get("next")).await?;
         let refused = Refused { status: Status::UnprocessableEntity, text: None };
-        return page.answer(&state, sign_in_fields(&visit, &state), Some(refused));
+        return page.answer(&state, sign_in_fields(&visit, &state, asks_code), Some(refused));
     }
     let problem = match visit.api.sign_in(state.value("email"), form.raw("password"), state.optional("code")).await {
         Ok(sign_in) => return begin(&visit, &sign_in, form.get("next")).await,
         Err(problem) => problem,
     };
-    let (asks_code, is_code_missing) = (state.has("code"), problem.code() == "code-required");
+    let is_code_missing = problem.code() == "code-required";
     let wrong = |code: &str| match code {
         // An address that cannot exist is no other answer than an unknown one.
         "unauthenticated" | "validation" if asks_code => Some(Key("sign-in-wrong-code")),
@@ -52,12 +53,7 @@ pub(super) async fn sign_in(visit: Visit<'_>, form: Form) -> PageResult {
     };
     let refused = Refused::of(&visit, &mut state, problem, wrong)?;
     let page = sign_in_page(&visit, form.get("next")).await?;
-    let mut fields = sign_in_fields(&visit, &state);
-    if asks_code || is_code_missing {
-        let code = Field::new(&state, "code", visit.text("totp-code")).short(Kind::Text, 40);
-        fields.push(code.autocomplete("one-time-code").hint(visit.text("totp-code-or-recovery")));
-    }
-    page.answer(&state, fields, Some(refused))
+    page.answer(&state, sign_in_fields(&visit, &state, asks_code || is_code_missing), Some(refused))
 }
 
 #[get("/account/sign-up?<next>")]
@@ -120,7 +116,7 @@ pub(super) async fn begin(visit: &Visit<'_>, sign_in: &SignIn, next: &str) -> Pa
 pub(super) async fn refuse(visit: &Visit<'_>, next: &str, refused: Refused) -> PageResult {
     let (form, mut page) = (FormState::default(), sign_in_page(visit, next).await?);
     "/account/sign-in".clone_into(&mut page.page.path);
-    page.answer(&form, sign_in_fields(visit, &form), Some(refused))
+    page.answer(&form, sign_in_fields(visit, &form, false), Some(refused))
 }
 
 /// Begins a new session after a change that has ended all sessions.
@@ -190,9 +186,23 @@ async fn sign_up_page(visit: &Visit<'_>, next: &str) -> Result<FormPage, PageErr
         .link(visit.url("/legal/privacy"), visit.text("legal-privacy")))
 }
 
-fn sign_in_fields(visit: &Visit<'_>, form: &FormState) -> Vec<Field> {
+/// Returns the fields of the form. Once a code was asked for, its field stays, and the first empty
+/// field has the focus, unless the list of errors has it.
+fn sign_in_fields(visit: &Visit<'_>, form: &FormState, asks_code: bool) -> Vec<Field> {
     let email = Field::email(form, visit.text("account-email")).autocomplete("username");
-    vec![email, Field::password(form, "password", visit.text("account-password"), "current-password")]
+    let password = Field::password(form, "password", visit.text("account-password"), "current-password");
+    if !asks_code {
+        return vec![email, password];
+    }
+    let code = Field::new(form, "code", visit.text("totp-code")).short(Kind::Text, 40);
+    let code = code.autocomplete("one-time-code").hint(visit.text("totp-code-or-recovery"));
+    let mut fields = vec![email, password, code];
+    if form.errors().is_empty()
+        && let Some(empty) = fields.iter_mut().find(|field| field.value.is_empty())
+    {
+        empty.has_focus = true;
+    }
+    fields
 }
 
 fn sign_up_fields(visit: &Visit<'_>, form: &FormState) -> Vec<Field> {

@@ -9,7 +9,7 @@ use rocket::http::Status;
 use rocket::{Route, get, post, routes};
 use souk_contract::role::Permission;
 
-use self::form::{fields, fill, json, name};
+use self::form::{fields, fill, json, name, refuse_currency};
 use self::product_picker::{ProductPicker, Step};
 
 use super::edit::{EditForm, Refused, done as done_text, version};
@@ -100,6 +100,7 @@ async fn create(visit: Visit<'_>, form: Form) -> PageResult {
     match visit.api.create_discount(&admin.token, &json(visit.language, &state)).await {
         Ok(()) => Ok(to_list(&visit, "created")),
         Err(problem) => {
+            refuse_currency(&visit, &mut state, &problem);
             let refused = Refused::of(&visit, &mut state, problem, name)?;
             new_page(&visit, &admin, &state, Some(refused)).await
         }
@@ -138,6 +139,7 @@ async fn change(visit: Visit<'_>, id: &str, form: Form) -> PageResult {
     let Err(problem) = visit.api.change_discount(&admin.token, id, seen, &json).await else {
         return Ok(to_list(&visit, "saved"));
     };
+    refuse_currency(&visit, &mut state, &problem);
     let mut refused = Refused::of(&visit, &mut state, problem, name)?;
     let stored = refused.read_again(&visit, find(&visit, &admin, id)).await?;
     let (offered, mut picker) = tokio::join!(categories::read(&visit), ProductPicker::read(&visit, &state));

@@ -45,9 +45,11 @@ impl EditForm {
     pub(super) fn new(visit: &Visit<'_>, path: &str, state: &FormState, fields: Vec<Field>, submit: Key) -> Self {
         let mut errors = state.clone();
         errors.sort_errors(fields.iter().map(|field| field.name.as_str()));
+        let label = |name: &str| fields.iter().find(|field| field.name == name).map(|field| field.label.clone());
+        let errors = errors.errors().iter().map(|error| error.labelled(label(&error.field))).collect();
         Self {
             action: visit.url(path),
-            errors: errors.errors().to_vec(),
+            errors,
             fields,
             version: String::new(),
             key: String::new(),
@@ -72,6 +74,11 @@ impl EditForm {
             self.notice = Some(("error", text));
         }
         self
+    }
+
+    /// Adds that a change was accepted, and what it has as a consequence.
+    pub(super) fn warned(self, text: Option<String>) -> Self {
+        Self { notice: text.map(|text| ("warning", text)).or(self.notice), ..self }
     }
 
     /// Adds that a change was accepted.

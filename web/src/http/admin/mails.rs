@@ -92,19 +92,23 @@ pub(super) struct Row {
     error: Option<String>,
     /// Whether it sends another one again.
     is_resend: bool,
-    /// Where the form that sends it again goes to.
-    pub(super) again_url: String,
+    /// Where the form that sends it again goes to; `None` before the first attempt.
+    pub(super) again_url: Option<String>,
 }
 
 impl Row {
     pub(super) fn new(language: Language, mail: Mail) -> Self {
         let url = |path: String| format!("{}{path}", language.prefix());
+        let is_unwritten = mail.status == MailStatus::Queued && mail.kind.is_none() && mail.error.is_none();
         let kind = mail.kind.map(|kind| language.text_of_code("code-mail-", &kind).unwrap_or(kind));
+        let subject = if mail.order.is_some() { Key("mails-about-order") } else { Key("mails-about-account") };
+        let no_recipient =
+            || if is_unwritten { language.text("mails-unwritten").to_string() } else { "–".to_owned() };
         let status = mail.status.as_str();
         Self {
             created: moment(language, mail.created),
-            kind: kind.unwrap_or_else(|| "–".to_owned()),
-            to: mail.to.unwrap_or_else(|| "–".to_owned()),
+            kind: kind.unwrap_or_else(|| language.text(subject).to_string()),
+            to: mail.to.unwrap_or_else(no_recipient),
             order_url: mail.order.map(|order| url(order_path(&order))),
             status: language.text_of_code("code-mail-status-", status).unwrap_or_else(|| status.to_owned()),
             tone: match mail.status {
@@ -124,7 +128,7 @@ impl Row {
             is_resend: mail.resend_of.is_some(),
             again_url: {
                 let action = if mail.status == MailStatus::Sent { "resend" } else { "retry" };
-                url(format!("{LIST}/{}/{action}", mail.id))
+                (!is_unwritten).then(|| url(format!("{LIST}/{}/{action}", mail.id)))
             },
         }
     }

@@ -2,6 +2,8 @@
 
 mod act;
 mod bulk;
+mod confirm;
+mod done;
 mod draft;
 mod events;
 mod list;
@@ -41,6 +43,8 @@ pub(super) struct Row {
     pub(super) attention: Option<String>,
     /// Whether its check box is checked.
     pub(super) is_selected: bool,
+    /// Whether pieces of it are left to send, by its status.
+    pub(super) is_to_send: bool,
 }
 
 impl Row {
@@ -59,6 +63,7 @@ impl Row {
             total: language.money(order.total),
             attention: order.attention.as_deref().map(|code| attention_text(language, code)),
             is_selected: false,
+            is_to_send: matches!(order.status, OrderStatus::Confirmed | OrderStatus::PartiallyShipped),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The first page: sales, numbers of what needs an admin, and the orders and products behind them.
 
 mod sales;
+mod todo;
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use souk_types::CappedCount;
 use tokio::time::timeout;
 
 use self::sales::SalesPart;
+use self::todo::Todo;
 use super::orders::Row;
 use super::products::LOW_STOCK;
 use super::{Admin, Nav, Section, count_text};
@@ -42,6 +44,8 @@ const URGENT: &str = "/admin/orders?payment=attention&sort=oldest";
 struct OverviewPage {
     page: Frame,
     nav: Nav,
+    /// What is to do in a shop without an order.
+    todo: Vec<Todo>,
     numbers: Vec<Number>,
     /// Whether the role sees orders: then also the sales.
     sees_orders: bool,
@@ -62,6 +66,7 @@ struct Number {
     /// `None` while the service does not answer.
     count: Option<String>,
     url: String,
+    is_zero: bool,
     /// Whether an admin must act.
     is_urgent: bool,
 }
@@ -92,6 +97,13 @@ struct OverviewData {
     low_stock: Option<Vec<Product>>,
 }
 
+impl OverviewData {
+    /// Whether the shop has no order yet.
+    fn is_new(&self) -> bool {
+        self.newest.as_ref().is_some_and(Vec::is_empty)
+    }
+}
+
 #[get("/admin")]
 pub(super) async fn show(visit: Visit<'_>) -> PageResult {
     let admin = Admin::of_any_role(&visit).await?;
@@ -101,7 +113,11 @@ pub(super) async fn show(visit: Visit<'_>) -> PageResult {
     );
     let (page, nav) = frame?;
     let data = data?;
-    let numbers = numbers(&visit, &admin, &data);
+    let mut numbers = numbers(&visit, &admin, &data);
+    let todo = if data.is_new() { todo::list(&visit, &admin, &page.shop) } else { Vec::new() };
+    if !todo.is_empty() {
+        numbers.retain(|number| !number.is_zero);
+    }
     let sales = data.sales.as_ref();
     let template = OverviewPage {
         sees_orders: admin.may(Permission::ViewOrders),
@@ -109,6 +125,7 @@ pub(super) async fn show(visit: Visit<'_>) -> PageResult {
         sales: sales.map(|sales| sales::parts(visit.language, &sales.days, &page.shop.currency)),
         page,
         nav,
+        todo,
         numbers,
         bar_width: sales::BAR_WIDTH,
         parts: order_parts(&visit, &admin, &data),
@@ -159,6 +176,7 @@ fn numbers(visit: &Visit<'_>, admin: &Admin, data: &OverviewData) -> Vec<Number>
         label,
         count: count.map(|count| count_text(visit.language, count)),
         url: visit.url(path),
+        is_zero: count.is_some_and(|count| count.count == 0),
         is_urgent: is_urgent && count.is_some_and(|count| count.count > 0),
     };
     let orders_number = |count: fn(&SalesSummary) -> CappedCount| data.sales.as_ref().map(count);

@@ -20,6 +20,8 @@ use crate::page::{Answer, Frame, Page, PageResult};
 use crate::visit::Visit;
 
 const PATH: &str = "/admin/settings";
+/// What the query of the page says after the currency was changed.
+const CURRENCY_CHANGED: &str = "currency";
 const ADDRESS: AddressForm<'_> = AddressForm { prefix: "address-", section: "", countries: None };
 
 pub(super) fn routes() -> Vec<Route> {
@@ -40,7 +42,8 @@ async fn show(visit: Visit<'_>, done: Option<&str>) -> PageResult {
     let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let stored = visit.api.settings(&admin.token).await?;
     let state = fill(&stored.value);
-    let form = form(&visit, &state).version(stored.tag).done(done_text(&visit, done));
+    let warning = (done == Some(CURRENCY_CHANGED)).then(|| visit.text("settings-currency-changed").to_string());
+    let form = form(&visit, &state).version(stored.tag).done(done_text(&visit, done)).warned(warning);
     answer(&visit, &admin, form, Status::Ok).await
 }
 
@@ -49,8 +52,14 @@ async fn replace(visit: Visit<'_>, form: Form) -> PageResult {
     let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let mut state = FormState::of(&form);
     let seen = version(&form);
-    let result = visit.api.replace_document(&admin.token, Document::Settings, seen, &json(&state)).await;
-    let Err(problem) = result else { return Ok(Answer::SeeOther(visit.url("/admin/settings?done=saved"))) };
+    let before = visit.api.settings(&admin.token).await.ok().map(|stored| stored.value.currency);
+    let json = json(&state);
+    let result = visit.api.replace_document(&admin.token, Document::Settings, seen, &json).await;
+    let Err(problem) = result else {
+        let is_changed = before.is_some_and(|before| json["currency"] != before);
+        let done = if is_changed { CURRENCY_CHANGED } else { "saved" };
+        return Ok(Answer::SeeOther(visit.url(&format!("{PATH}?done={done}"))));
+    };
     let mut refused = Refused::of(&visit, &mut state, problem, name)?;
     let stored =
         if refused.is_conflict() { refused.read_again(&visit, visit.api.settings(&admin.token)).await? } else { None };

@@ -11,7 +11,7 @@ use rocket::{Route, get, routes};
 use serde::Deserialize;
 use serde_json::Value;
 use souk_contract::role::Permission;
-use souk_types::Country;
+use souk_types::{Country, sort_key};
 
 use super::edit::done as done_text;
 use super::rows::{self, RowAction};
@@ -110,7 +110,8 @@ async fn list_page(
 
 fn zone_view(visit: &Visit<'_>, stored: &[Value], position: usize, zone: &Zone) -> ZoneView {
     let name = |country: &Country| country_name(visit.language, country);
-    let countries: Vec<String> = zone.countries.iter().map(name).collect();
+    let mut countries: Vec<String> = zone.countries.iter().map(name).collect();
+    countries.sort_by_cached_key(|name| sort_key(name));
     let everywhere = || visit.text("shipping-everywhere").to_string();
     let places: Vec<&str> = zone.regions.iter().chain(&zone.postal_codes).map(String::as_str).collect();
     ZoneView {

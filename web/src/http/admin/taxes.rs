@@ -21,6 +21,7 @@ use crate::api::admin_shop::{Document, TaxRate};
 use crate::fields::address::country_name;
 use crate::fields::{Field, FormState, Kind};
 use crate::form::Form;
+use crate::links::encode;
 use crate::locale::Key;
 use crate::page::{Answer, Frame, Page, PageResult};
 use crate::visit::Visit;
@@ -44,6 +45,7 @@ struct TaxesPage {
     notice: Option<(&'static str, String)>,
     /// Codes and names of the countries that have rates, and whether only theirs are shown.
     countries: Vec<(String, String, bool)>,
+    new_url: String,
     rates: Vec<Row>,
     note: Option<String>,
     /// The form of the note.
@@ -150,6 +152,8 @@ async fn taxes_page(
     let mut countries: Vec<&Country> = taxes.rates.iter().map(|rate| &rate.country).collect();
     countries.sort();
     countries.dedup();
+    // After its last rate is removed, a country has no list of its own.
+    let country = countries.iter().map(|known| known.as_str()).find(|code| *code == country).unwrap_or_default();
     let name = |country: &Country| country_name(visit.language, country);
     let is_shown = |rate: &TaxRate| country.is_empty() || rate.country.as_str() == country;
     let mut shown: Vec<(usize, &TaxRate)> = taxes.rates.iter().enumerate().filter(|(_, rate)| is_shown(rate)).collect();
@@ -160,18 +164,18 @@ async fn taxes_page(
         .collect();
     countries.sort_by_cached_key(|(_, name, _)| sort_key(name));
     let is_note_open = form.notice.is_some() || !form.errors.is_empty();
-    let rates = shown.into_iter().map(|(position, rate)| row(visit, position, rate)).collect();
-    let note = taxes.note;
-    let template = TaxesPage { page, nav, notice, countries, rates, note, form, is_note_open };
+    let rates = shown.into_iter().map(|(position, rate)| row(visit, position, country, rate)).collect();
+    let (note, new_url) = (taxes.note, visit.url(&filtered(NEW, country)));
+    let template = TaxesPage { page, nav, notice, countries, new_url, rates, note, form, is_note_open };
     Ok(Page::personal(&template)?.status(status).into())
 }
 
-fn row(visit: &Visit<'_>, position: usize, rate: &TaxRate) -> Row {
+fn row(visit: &Visit<'_>, position: usize, shown: &str, rate: &TaxRate) -> Row {
     let language = visit.language;
     let region = rate.region.as_deref().map(|region| rate.country.region_name(region).unwrap_or(region).to_owned());
     let place: Vec<String> = region.into_iter().chain(rate.postal_codes.clone()).collect();
     Row {
-        url: visit.url(&path(position)),
+        url: visit.url(&path(position, shown)),
         country: country_name(language, &rate.country),
         place: or_dash(place.join(", ")),
         class: tax_class(language, &rate.class),
@@ -181,9 +185,14 @@ fn row(visit: &Visit<'_>, position: usize, rate: &TaxRate) -> Row {
     }
 }
 
-/// Returns the path of the page of a rate.
-fn path(position: usize) -> String {
-    format!("{LIST}/rates/{position}")
+/// Returns the path of the page of a rate. `shown` is the country of the list that leads to it.
+fn path(position: usize, shown: &str) -> String {
+    filtered(&format!("{LIST}/rates/{position}"), shown)
+}
+
+/// Returns a path with the country whose rates the list shows; empty for all of them.
+fn filtered(path: &str, country: &str) -> String {
+    if country.is_empty() { path.to_owned() } else { format!("{path}?country={}", encode(country)) }
 }
 
 fn note_form(visit: &Visit<'_>, state: &FormState) -> EditForm {

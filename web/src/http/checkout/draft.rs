@@ -1,7 +1,7 @@
 //! An order before it is placed: what the visitor has typed, and the requests that it becomes.
 
 use serde_json::{Map, Value, json};
-use souk_types::{Currency, Error, FieldError, Money};
+use souk_types::{Country, Currency, Error, FieldError, Money};
 
 use super::buyer::Buyer;
 use super::pricing::Priced;
@@ -79,12 +79,13 @@ impl CheckoutDraft {
     }
 
     /// Returns the body of a request for a quote. It leaves out what does not change the price.
-    pub(super) fn quote_terms(&self, buyer: &Buyer) -> Map<String, Value> {
+    /// Another country than `home` is a place, even before the rest of the address is typed.
+    pub(super) fn quote_terms(&self, buyer: &Buyer, home: Option<&Country>) -> Map<String, Value> {
         let mut terms = self.terms(buyer);
         let field = if buyer.is_digital { "billing_address" } else { "shipping_address" };
         if let Some(saved) = buyer.chosen_address(&self.state) {
             terms.insert(field.to_owned(), json!(saved.address));
-        } else if !MAIN.is_blank(&self.state) {
+        } else if !MAIN.has_no_place(&self.state, home) {
             terms.insert(field.to_owned(), MAIN.json_of_place(&self.state));
         }
         terms

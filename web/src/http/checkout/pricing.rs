@@ -11,14 +11,23 @@ use crate::api::{Api, Problem, Result, Token};
 pub(super) struct Priced {
     /// `None` when nothing has a price now.
     pub(super) quote: Option<Quote>,
+    /// Whether the service says why nothing has a price, and waiting does not help.
+    pub(super) is_refused: bool,
     /// The fields that could not be used.
     pub(super) refused: Vec<FieldError>,
 }
 
 impl Priced {
-    /// Whether the place to which the goods are sent is not complete.
+    /// Whether the address that decides about shipping and taxes is not complete. The price is then
+    /// that of an order to the home country.
     pub(super) fn lacks_address(&self) -> bool {
-        self.refused.iter().any(|refused| refused.field.starts_with("shipping_address"))
+        let is_address = |field: &str| field.starts_with("shipping_address") || field.starts_with("billing_address");
+        self.refused.iter().any(|refused| is_address(&refused.field))
+    }
+
+    /// Whether nothing ships to the address.
+    pub(super) fn has_no_method(&self) -> bool {
+        self.quote.as_ref().is_some_and(|quote| quote.shipping.options.is_empty())
     }
 }
 
@@ -34,7 +43,7 @@ pub(super) async fn price(api: Api<'_>, token: &Token, mut terms: Map<String, Va
             Ok(quote) => {
                 let first = quote.shipping.options.first().filter(|_| quote.shipping.chosen.is_none());
                 let Some(first) = first.filter(|_| !terms.contains_key("shipping_method")) else {
-                    return Ok(Priced { quote: Some(quote), refused });
+                    return Ok(Priced { quote: Some(quote), refused, is_refused: false });
                 };
                 terms.insert("shipping_method".to_owned(), first.id.as_str().into());
             }

@@ -2,8 +2,10 @@
 
 use souk_types::Timestamp;
 
+use super::super::cart::currency_texts;
 use super::super::order::order_path;
 use super::draft::CheckoutDraft;
+use crate::api::cart::Cart;
 use crate::api::{Problem, Refusal};
 use crate::locale::Key;
 use crate::visit::Visit;
@@ -19,7 +21,12 @@ pub(super) struct Alert {
 }
 
 /// Explains a problem. `None` when messages beside the fields say everything.
-pub(super) fn explain(visit: &Visit<'_>, draft: &mut CheckoutDraft, problem: &Problem) -> Option<Alert> {
+pub(super) fn explain(
+    visit: &Visit<'_>,
+    draft: &mut CheckoutDraft,
+    in_cart: &Cart,
+    problem: &Problem,
+) -> Option<Alert> {
     let text = |key: Key| Alert { text: visit.text(key).to_string(), ..Alert::default() };
     let Problem::Refused(refusal) = problem else { return Some(text(Key("checkout-unknown"))) };
     let cart = || Some((visit.url("/cart"), visit.text("checkout-change-cart").to_string()));
@@ -51,7 +58,7 @@ pub(super) fn explain(visit: &Visit<'_>, draft: &mut CheckoutDraft, problem: &Pr
             let link = if is_too_large { cart() } else { None };
             Alert { text: visit.text(key).arg("count", most).to_string(), link, ..Alert::default() }
         }
-        "currency-mixed" => Alert { link: cart(), ..text(Key("checkout-currency-mixed")) },
+        "currency-mixed" => other_currency(visit, in_cart),
         "tax-rate-missing" => text(Key("checkout-country-not-served")),
         "total-too-large" => Alert { link: cart(), ..text(Key("checkout-total-too-large")) },
         "payment-declined" => text(Key("checkout-payment-declined")),
@@ -68,6 +75,15 @@ pub(super) fn explain(visit: &Visit<'_>, draft: &mut CheckoutDraft, problem: &Pr
 /// Says that nothing can be ordered now, because `shopping` or `products` does not answer.
 pub(super) fn no_price(visit: &Visit<'_>) -> Alert {
     Alert { text: visit.text("checkout-no-price").to_string(), ..Alert::default() }
+}
+
+/// Names the products that the shop cannot sell, because it sells in another currency.
+fn other_currency(visit: &Visit<'_>, cart: &Cart) -> Alert {
+    let (shop, _) = visit.app.shop.cached();
+    let named = currency_texts(visit.language, cart, &shop).join(" ");
+    let text = if named.is_empty() { visit.text("checkout-currency-mixed").to_string() } else { named };
+    let link = Some((visit.url("/cart"), visit.text("checkout-change-cart").to_string()));
+    Alert { text, link, ..Alert::default() }
 }
 
 fn missing_products(visit: &Visit<'_>, refusal: &Refusal) -> Vec<String> {

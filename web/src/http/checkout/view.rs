@@ -39,6 +39,8 @@ pub(super) struct CheckoutPage {
     demo_token: Field,
     note: Field,
     quote: Option<Quote>,
+    /// Why the order has no total yet, if it is so. It can then not be placed.
+    no_total: Option<String>,
     total_field: String,
     is_estimate: bool,
     /// The codes that apply or not, which can be removed.
@@ -100,13 +102,18 @@ pub(super) fn build(
         AddressForm { countries: ships_to, section: if buyer.is_digital { "billing" } else { MAIN.section }, ..MAIN };
     let is_new_address = buyer.chosen_address(state).is_none();
     let saved_addresses = saved_addresses(visit, &buyer, state);
-    let (no_method, methods) = methods(visit, &page, state, &priced, is_new_address);
+    // Without a complete address, the price is that of the home country.
+    let is_at_home = MAIN.is_at_home(state, page.shop.home_country.as_ref());
+    let lacks_place = is_new_address && priced.lacks_address() && !is_at_home;
+    let (no_method, methods) = methods(visit, &page, state, &priced, lacks_place);
+    let no_total = no_total(visit, &priced, lacks_place, buyer.is_digital);
+    let shown_total = priced.quote.as_ref().filter(|_| no_total.is_none()).map(|quote| quote.total);
+    let email_hint = if buyer.is_digital { Key("checkout-email-hint-digital") } else { Key("checkout-email-hint") };
     CheckoutPage {
         errors: state.errors().to_vec(),
         alert,
         key: draft.key.clone(),
-        email: Field { max: 254, ..Field::email(state, visit.text("checkout-email")) }
-            .hint(visit.text("checkout-email-hint")),
+        email: Field { max: 254, ..Field::email(state, visit.text("checkout-email")) }.hint(visit.text(email_hint)),
         sign_in_url: visit.sign_in_url(&visit.url("/checkout")),
         is_digital: buyer.is_digital,
         address_error: state.error("address_id").map(ToOwned::to_owned),
@@ -131,7 +138,8 @@ pub(super) fn build(
             max: 500,
             ..Field::new(state, "note", visit.text("checkout-note"))
         },
-        total_field: priced.quote.as_ref().map(|quote| write_total(quote.total)).unwrap_or_default(),
+        total_field: shown_total.map(write_total).unwrap_or_default(),
+        no_total,
         is_estimate: priced.lacks_address() || (is_new_address && MAIN.is_blank(state)),
         codes: priced.quote.as_ref().map(|quote| codes(visit, quote)).unwrap_or_default(),
         quote: priced.quote,
@@ -157,12 +165,9 @@ fn methods(
     page: &Frame,
     state: &FormState,
     priced: &Priced,
-    is_new_address: bool,
+    lacks_place: bool,
 ) -> (Option<String>, Vec<MethodChoice>) {
-    // Without a complete address, the methods are those of the home country.
-    let country = state.value("shipping-country");
-    let is_home = page.shop.home_country.as_ref().is_some_and(|home| home.as_str() == country);
-    if is_new_address && priced.lacks_address() && !is_home {
+    if lacks_place {
         return (Some(visit.text("checkout-methods-need-address").to_string()), Vec::new());
     }
     let options = priced.quote.iter().flat_map(|quote| &quote.shipping.options);
@@ -173,8 +178,21 @@ fn methods(
             is_selected: option.id == state.value("shipping_method"),
         })
         .collect();
-    let problem = if priced.quote.is_none() { Key("checkout-methods-unavailable") } else { Key("checkout-no-method") };
+    let problem = match &priced.quote {
+        Some(_) => Key("checkout-no-method"),
+        None if priced.is_refused => Key("checkout-methods-refused"),
+        None => Key("checkout-methods-unavailable"),
+    };
     (methods.is_empty().then(|| visit.text(problem).to_string()), methods)
+}
+
+/// Returns why the order has no total that the visitor can agree to: the price is that of another
+/// country, or nothing ships to the address.
+fn no_total(visit: &Visit<'_>, priced: &Priced, lacks_place: bool, is_digital: bool) -> Option<String> {
+    if lacks_place {
+        return Some(visit.text("checkout-total-needs-address").to_string());
+    }
+    (!is_digital && priced.has_no_method()).then(|| visit.text("checkout-no-method").to_string())
 }
 
 /// Writes a time until delivery. Goods that a customer collects may be ready at once.

@@ -42,6 +42,10 @@ fn change_key(order: &Order, change: &StatusChange) -> Option<Key> {
         // Digital goods have no parcel.
         OrderStatus::Delivered if order.shipments.is_empty() => Some(Key("event-delivered-digital")),
         OrderStatus::Rejected => Some(rejected_key(change.reason.as_deref())),
+        // The customer may have paid, and the shop not have captured it.
+        OrderStatus::Cancelled if is_expired(change) && !order.has_captured() => {
+            Some(Key("event-cancelled-unconfirmed"))
+        }
         OrderStatus::Cancelled => Some(cancelled_key(change.reason.as_deref())),
         OrderStatus::Pending
         | OrderStatus::Reserved
@@ -69,6 +73,10 @@ pub(super) fn rejected_key(reason: Option<&str>) -> Key {
         Some("quote-changed") => Key("event-rejected-price"),
         _ => Key("event-rejected"),
     }
+}
+
+fn is_expired(change: &StatusChange) -> bool {
+    change.reason.as_deref() == Some("reservation-expired")
 }
 
 fn cancelled_key(reason: Option<&str>) -> Key {

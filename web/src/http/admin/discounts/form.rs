@@ -8,6 +8,7 @@ use super::super::moments::{moment, typed_moment};
 use super::super::products::{price, whole};
 use super::categories::{self, CATEGORIES};
 use super::product_picker::PRODUCTS;
+use crate::api::Problem;
 use crate::api::admin_shop::{Benefit, Discount};
 use crate::fields::{Field, FormState, Kind};
 use crate::locale::{Key, Language};
@@ -95,6 +96,22 @@ pub(super) fn json(language: Language, state: &FormState) -> Value {
         _ => {}
     }
     terms
+}
+
+/// Says beside the amounts that the service refuses which currency the shop has, if the form has
+/// another one.
+pub(super) fn refuse_currency(visit: &Visit<'_>, state: &mut FormState, problem: &Problem) {
+    let shop = visit.app.shop.cached().0;
+    let Problem::Refused(refusal) = problem else { return };
+    if shop.currency.is_empty() || state.value("currency").eq_ignore_ascii_case(&shop.currency) {
+        return;
+    }
+    let text = visit.text("admin-currency-amount").arg("currency", shop.currency.as_str()).to_string();
+    for amount in ["value", "minimum"] {
+        if refusal.fields.iter().any(|refused| refused.field == amount) {
+            state.refuse(amount, text.clone());
+        }
+    }
 }
 
 /// Returns the field of the form for a field of the terms.

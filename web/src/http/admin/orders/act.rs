@@ -6,6 +6,7 @@ use souk_contract::role::Permission;
 use souk_contract::shopping::{OrderId, ShipmentId};
 use souk_http::Param;
 
+use super::done::{Done, RefundOutcome};
 use super::draft::{OrderAction, OrderForms};
 use super::{Admin, order_path, refusal, show};
 use crate::api::Problem;
@@ -32,8 +33,8 @@ pub(super) async fn act(visit: Visit<'_>, id: Param<OrderId>, action: &str, form
     let admin = Admin::of(&visit, action.permission()).await?;
     let mut forms = OrderForms::of(&form, action)?;
     let (status, text) = match execute(&visit, &admin, id.0, action, &form, &mut forms).await {
-        Ok(()) => {
-            let done = action.done();
+        Ok(done) => {
+            let done = done.name();
             return Ok(Answer::SeeOther(visit.url(&format!("{}?done={done}", order_path(&id.0)))));
         }
         Err(Refused::Field) => (Status::UnprocessableEntity, None),
@@ -45,6 +46,7 @@ pub(super) async fn act(visit: Visit<'_>, id: Param<OrderId>, action: &str, form
     show::page(&visit, &admin, id.0, forms, text.map(|text| ("error", text)), status).await
 }
 
+/// Returns what was done.
 async fn execute(
     visit: &Visit<'_>,
     admin: &Admin,
@@ -52,29 +54,37 @@ async fn execute(
     action: OrderAction,
     form: &Form,
     forms: &mut OrderForms,
-) -> Result<(), Refused> {
+) -> Result<Done, Refused> {
     let (api, token) = (visit.api, &admin.token);
-    match action {
+    Ok(match action {
         OrderAction::Ship => {
             let parcel = forms.parcel(visit, form).ok_or(Refused::Field)?;
             api.ship_order(token, id, &forms.ship_key, &parcel).await?;
+            Done::Shipped
         }
         OrderAction::Refund => {
             let order = api.any_order(token, id).await?;
             let refund = forms.refund(visit, form, order.order.total.currency()).ok_or(Refused::Field)?;
-            api.refund_order(token, id, &forms.refund_key, &refund).await?;
+            let refund = api.refund_order(token, id, &forms.refund_key, &refund).await?;
+            Done::Refunded(RefundOutcome::of_status(&refund.status))
         }
         OrderAction::Deliver => {
             let shipment = form.optional("shipment").map(str::parse::<ShipmentId>).transpose();
             let shipment = shipment.map_err(|_| Problem::refused(404))?;
             api.deliver_order(token, id, shipment).await?;
+            Done::Delivered
         }
-        OrderAction::Capture => api.capture_order(token, id).await?,
-        OrderAction::Cancel => api.cancel_any_order(token, id).await?,
-        OrderAction::RetryRefunds => api.retry_refunds(token, id).await?,
-        OrderAction::Note => api.add_order_note(token, id, &forms.note_key, forms.state.value("text")).await?,
-    }
-    Ok(())
+        OrderAction::Capture => {
+            api.capture_order(token, id).await?;
+            Done::Captured
+        }
+        OrderAction::Cancel => Done::cancelled(&api.cancel_any_order(token, id).await?),
+        OrderAction::RetryRefunds => Done::Retried(RefundOutcome::of_order(&api.retry_refunds(token, id).await?)),
+        OrderAction::Note => {
+            api.add_order_note(token, id, &forms.note_key, forms.state.value("text")).await?;
+            Done::Noted
+        }
+    })
 }
 
 impl OrderAction {
@@ -84,19 +94,6 @@ impl OrderAction {
             Self::Ship | Self::Deliver => Permission::FulfilOrders,
             Self::Capture | Self::Cancel | Self::Refund | Self::RetryRefunds => Permission::MoveMoney,
             Self::Note => Permission::AssistCustomers,
-        }
-    }
-
-    /// Returns its name in the URL of the page that says that it is done.
-    const fn done(self) -> &'static str {
-        match self {
-            Self::Ship => "shipped",
-            Self::Deliver => "delivered",
-            Self::Capture => "captured",
-            Self::Cancel => "cancelled",
-            Self::Refund => "refunded",
-            Self::RetryRefunds => "retried",
-            Self::Note => "noted",
         }
     }
 }

@@ -11,9 +11,10 @@ use souk_contract::role::Permission;
 use souk_contract::shopping::OrderId;
 use tokio::time::{Instant, timeout_at};
 
-use super::Admin;
 use super::list::{self, Shown};
+use super::{Admin, confirm};
 use crate::api::Result;
+use crate::fields::FormState;
 use crate::form::Form;
 use crate::idempotency::key_of;
 use crate::links::encode;
@@ -30,6 +31,8 @@ const CONCURRENCY: usize = 8;
 const TIMEOUT: Duration = Duration::from_millis(2_500);
 /// The longest query of the list that the form keeps, in characters.
 const MAX_QUERY: usize = 500;
+/// The hidden field of the page that asks whether orders are to be marked as sent.
+pub(super) const CONFIRMED: &str = "confirmed";
 
 /// What is done with each of the orders.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +41,50 @@ enum BulkAction {
     Ship,
     /// Records that everything that was sent has arrived.
     Deliver,
+}
+
+/// The button that was pressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Button {
+    Ship,
+    /// Sends all orders of the page that are to be sent.
+    ShipPage,
+    Deliver,
+}
+
+impl Button {
+    fn of(form: &Form) -> Option<Self> {
+        Some(match form.get("action") {
+            "ship" => Self::Ship,
+            "ship-page" => Self::ShipPage,
+            "deliver" => Self::Deliver,
+            _ => return None,
+        })
+    }
+
+    const fn action(self) -> BulkAction {
+        match self {
+            Self::Ship | Self::ShipPage => BulkAction::Ship,
+            Self::Deliver => BulkAction::Deliver,
+        }
+    }
+
+    /// Returns the name of the fields that have the orders.
+    const fn field(self) -> &'static str {
+        match self {
+            Self::Ship | Self::Deliver => "order",
+            Self::ShipPage => "listed",
+        }
+    }
+
+    /// Whether a page asks first: each order that is sent is a mail to a customer.
+    const fn asks(self, orders: usize) -> bool {
+        match self {
+            Self::Ship => orders > 1,
+            Self::ShipPage => true,
+            Self::Deliver => false,
+        }
+    }
 }
 
 /// An order that was selected in the list.
@@ -80,13 +127,17 @@ enum Outcome {
 pub(super) async fn change(visit: Visit<'_>, form: Form) -> PageResult {
     let deadline = Instant::now() + TIMEOUT;
     let admin = Admin::of(&visit, Permission::FulfilOrders).await?;
-    let action = match form.get("action") {
-        "ship" => BulkAction::Ship,
-        "deliver" => BulkAction::Deliver,
-        _ => return Err(PageError::not_found()),
-    };
-    let key = key_of(&form)?;
-    let (selected, above) = read_selected(form.all("order"));
+    let button = Button::of(&form).ok_or_else(PageError::not_found)?;
+    let (key, action) = (key_of(&form)?, button.action());
+    let filters = list::state_of(form.get("query"));
+    let (selected, above) = read_selected(form.all(button.field()));
+    if selected.is_empty() {
+        return refuse_nothing(&visit, &admin, filters, &form, key).await;
+    }
+    if button.asks(selected.len() + above.len()) && form.optional(CONFIRMED).is_none() {
+        let orders = selected.into_iter().chain(above).collect();
+        return confirm::page(&visit, &admin, &filters, orders, key).await;
+    }
     let ids: Vec<OrderId> = selected.iter().map(|order| order.id).collect();
     let requests = ids.into_iter().map(|id| {
         let change = timeout_at(deadline, change_one(&visit, &admin, action, &key, id));
@@ -102,7 +153,6 @@ pub(super) async fn change(visit: Visit<'_>, form: Form) -> PageResult {
         }
     }
     unreached.extend(above);
-    let filters = list::state_of(form.get("query"));
     let refused = refused.join(" ");
     if !unreached.is_empty() {
         tracing::warn!(?action, changed, unreached = unreached.len(), "a bulk change did not reach all orders");
@@ -116,6 +166,19 @@ pub(super) async fn change(visit: Visit<'_>, form: Form) -> PageResult {
     let query = Some(list::address(&filters)).filter(|query| query.len() <= MAX_QUERY).unwrap_or_default();
     let done = format!("changed={changed}&unchanged={}", encode(&refused));
     Ok(Answer::SeeOther(list::url_with(&visit, &query, &done)))
+}
+
+/// Shows the same page of the list, which says that no order is selected.
+async fn refuse_nothing(
+    visit: &Visit<'_>,
+    admin: &Admin,
+    filters: FormState,
+    form: &Form,
+    bulk_key: String,
+) -> PageResult {
+    let notice = Some(("error", visit.text("orders-bulk-none").to_string()));
+    let shown = Shown { status: Status::UnprocessableEntity, notice, bulk_key, ..Shown::new()? };
+    list::page(visit, admin, filters, form.optional("after"), shown).await
 }
 
 /// Errors: the session has ended, or the account runs no shop any more.
@@ -166,6 +229,19 @@ mod tests {
             assert_eq!(number(&value).as_deref(), id.get(..8), "{value}");
         }
         assert_eq!(number("S-10042"), None);
+    }
+
+    #[test]
+    fn a_page_asks_before_several_orders_are_sent() {
+        for (form, orders, asks) in [
+            ("action=ship", 1, false),
+            ("action=ship", 2, true),
+            ("action=ship-page", 1, true),
+            ("action=deliver", 2, false),
+        ] {
+            assert_eq!(Button::of(&Form::parse(form.as_bytes())).unwrap().asks(orders), asks, "{form} {orders}");
+        }
+        assert_eq!(Button::of(&Form::parse(b"action=delete")), None);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::locale::{Key, Language};
 use crate::page::{Frame, Page, PageError, PageResult};
 use crate::visit::Visit;
 
-const LIST: &str = "/admin/orders";
+pub(super) const LIST: &str = "/admin/orders";
 /// Orders on one page.
 const PAGE_SIZE: usize = 50;
 
@@ -112,6 +112,8 @@ struct ListPage {
     has_refused_filter: bool,
     first: Option<String>,
     next: Option<String>,
+    /// The cursor of this page; empty for the first one.
+    after: String,
     /// What was done with several orders: `(class, text)`.
     notice: Option<(&'static str, String)>,
     bulk_url: String,
@@ -207,6 +209,7 @@ pub(super) async fn page(
         is_filtered: !here.is_empty(),
         first: after.is_some().then(|| url(visit, &here)),
         next,
+        after: after.unwrap_or_default().to_owned(),
         notice: shown.notice,
         bulk_url: visit.url("/admin/orders/bulk"),
         bulk_key: shown.bulk_key,
@@ -231,7 +234,8 @@ fn join(query: &str, further: &str) -> String {
     format!("{query}{separator}{further}")
 }
 
-fn mark(query: &str) -> String {
+/// Returns a query with its question mark.
+pub(super) fn mark(query: &str) -> String {
     if query.is_empty() { String::new() } else { format!("?{query}") }
 }
 
@@ -257,7 +261,7 @@ async fn orders(
         Err(Problem::Refused(refusal)) if refusal.status == 422 => {
             for refused in &refusal.fields {
                 if FILTERS.contains(&refused.field.as_str()) {
-                    state.refuse(&refused.field, visit.text("orders-filter-invalid").to_string());
+                    state.refuse(&refused.field, visit.text(message_key(&refused.field)).to_string());
                 }
             }
             // A cursor of another list.
@@ -267,6 +271,15 @@ async fn orders(
             Ok((None, Status::UnprocessableEntity))
         }
         Err(problem) => Err(problem.into()),
+    }
+}
+
+/// Returns the message about a filter that the API refuses.
+fn message_key(filter: &str) -> Key {
+    match filter {
+        // A text that is no day is never sent.
+        "to" => Key("orders-filter-period"),
+        _ => Key("orders-filter-invalid"),
     }
 }
 
@@ -371,6 +384,11 @@ impl ListPage {
     /// Whether the role may change orders, so that it can select some.
     fn may_change(&self) -> bool {
         self.nav.role.may(Permission::FulfilOrders)
+    }
+
+    /// Returns the orders of the page that are to be sent.
+    fn to_send(&self) -> Vec<&Row> {
+        self.rows.iter().flatten().filter(|row| row.is_to_send).collect()
     }
 
     /// Whether there is an order to select.

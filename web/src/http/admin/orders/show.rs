@@ -9,6 +9,7 @@ use souk_http::Param;
 use souk_types::Money;
 
 use super::super::mails;
+use super::done::{Done, RefundOutcome};
 use super::draft::{OrderForms, REFUND, SHIP};
 use super::events::{self, Event, Technical};
 use super::staff::Staff;
@@ -39,6 +40,8 @@ struct OrderPage {
     placed: String,
     /// `None` when nothing is left, or only what the role may not do.
     next: Option<Next>,
+    /// When the order is cancelled, unless its payment is captured before.
+    capture_until: Option<String>,
     lines: Vec<Line>,
     payment: Option<PaymentFacts>,
     shipping_address: Vec<String>,
@@ -144,19 +147,7 @@ struct RefundForm {
 #[get("/admin/orders/<id>?<done>")]
 pub(super) async fn show(visit: Visit<'_>, id: Param<OrderId>, done: Option<&str>) -> PageResult {
     let admin = Admin::of(&visit, Permission::ViewOrders).await?;
-    let done = match done {
-        Some("shipped") => Some(Key("orders-done-shipped")),
-        Some("delivered") => Some(Key("orders-done-delivered")),
-        Some("captured") => Some(Key("orders-done-captured")),
-        Some("cancelled") => Some(Key("orders-done-cancelled")),
-        Some("refunded") => Some(Key("orders-done-refunded")),
-        Some("retried") => Some(Key("orders-done-retried")),
-        Some("noted") => Some(Key("orders-done-noted")),
-        Some("mail-retried") => Some(Key("mails-retried")),
-        Some("mail-resent") => Some(Key("mails-resent")),
-        _ => None,
-    };
-    let notice = done.map(|key| ("success", visit.text(key).to_string()));
+    let notice = done.and_then(|done| Done::notice(&visit, done));
     page(&visit, &admin, id.0, OrderForms::new()?, notice, Status::Ok).await
 }
 
@@ -190,11 +181,12 @@ pub(super) async fn page(
     let template = OrderPage {
         path: visit.url(&order_path(&id)),
         notice,
-        errors: forms.state.errors().to_vec(),
+        errors: parts.errors(),
         status: visit.text(status_key(order.order.status)).to_string(),
         tone: tone(order.order.status),
         placed: moment(visit.language, order.order.created_at),
         next: next(&order).filter(|next| admin.may(next.permission())),
+        capture_until: order.order.reserved_until.map(|until| moment(visit.language, until)),
         lines: parts.lines(),
         payment: parts.payment(),
         shipping_address: order.order.shipping_address.as_ref().map(lines).unwrap_or_default(),
@@ -207,16 +199,13 @@ pub(super) async fn page(
         technical: events::technical(visit.language, &order),
         ship_fields: parts.ship_fields(),
         refund: parts.refund_form().filter(|_| admin.may(Permission::MoveMoney)),
-        note_field: Field {
-            kind: Kind::Long,
-            max: 2_000,
-            ..Field::new(&forms.state, "text", visit.text("orders-note"))
-        },
+        note_field: parts.note_field(),
         cancel: cancel(order.order.status)
             .filter(|_| admin.may(Permission::MoveMoney))
             .map(|key| visit.text(key).to_string()),
         may_deliver: admin.may(Permission::FulfilOrders),
-        may_retry_refunds: has_failed_refund(&order) && admin.may(Permission::MoveMoney),
+        may_retry_refunds: RefundOutcome::of_order(&order.order) == RefundOutcome::Failed
+            && admin.may(Permission::MoveMoney),
         mails,
         mail_key: new_key()?,
         ship_key: forms.ship_key,
@@ -246,11 +235,6 @@ const fn cancel(status: OrderStatus) -> Option<Key> {
         OrderStatus::PartiallyShipped => Some(Key("orders-cancel-rest")),
         _ => None,
     }
-}
-
-fn has_failed_refund(order: &AdminOrder) -> bool {
-    order.order.payment.as_ref().is_some_and(|payment| payment.status == "refund-failed")
-        || order.order.refunds.iter().any(|refund| refund.status == "failed")
 }
 
 /// What the parts of the page are made of.
@@ -329,10 +313,10 @@ impl Parts<'_> {
         let language = self.visit.language;
         let row = |refund: &crate::api::order::Refund| RefundRow {
             amount: refund.amount,
-            status: match refund.status.as_str() {
-                "pending" => Key("orders-refund-pending"),
-                "failed" => Key("orders-refund-failed"),
-                _ => Key("orders-refund-succeeded"),
+            status: match RefundOutcome::of_status(&refund.status) {
+                RefundOutcome::Pending => Key("orders-refund-pending"),
+                RefundOutcome::Failed => Key("orders-refund-failed"),
+                RefundOutcome::Made => Key("orders-refund-succeeded"),
             },
             contents: self.contents(&refund.lines),
             // The reason of a cancellation is a code; other reasons are the shop's words.
@@ -351,6 +335,26 @@ impl Parts<'_> {
             by: Some(self.staff.name(note.by)),
         };
         self.order.notes.iter().rev().map(note).collect()
+    }
+
+    /// Returns the messages about the fields, each with the label of its field.
+    fn errors(&self) -> Vec<FieldMessage> {
+        let mut fields = self.ship_fields();
+        fields.extend(self.refund_form().into_iter().flat_map(|form| form.fields));
+        fields.push(self.note_field());
+        let product = |name: &str| {
+            let id = name.strip_prefix(SHIP).or_else(|| name.strip_prefix(REFUND))?;
+            let item = self.order.order.items.iter().find(|item| item.product.id.to_string() == id)?;
+            Some(self.visit.text("orders-pieces-of").arg("name", item.product.name.as_str()).to_string())
+        };
+        let field = |name: &str| fields.iter().find(|field| field.name == name).map(|field| field.label.clone());
+        let label = |name: &str| field(name).or_else(|| product(name));
+        self.forms.state.errors().iter().map(|error| error.labelled(label(&error.field))).collect()
+    }
+
+    fn note_field(&self) -> Field {
+        let note = Field::new(&self.forms.state, "text", self.visit.text("orders-note"));
+        Field { kind: Kind::Long, max: 2_000, ..note }
     }
 
     fn ship_fields(&self) -> Vec<Field> {
@@ -399,6 +403,11 @@ impl OrderPage {
             Some(Next::Deliver) => "deliver",
             None => "",
         }
+    }
+
+    /// Whether pieces of the order are to be sent, or were sent.
+    fn has_parcels(&self) -> bool {
+        self.order.left() > 0 || !self.parcels.is_empty()
     }
 
     /// Returns the sum that the customer has got back, if there is one.

@@ -103,9 +103,11 @@ pub(super) async fn save(visit: Visit<'_>, form: Form) -> PageResult {
         Problem::Unavailable => Key("orders-problem-unavailable"),
         Problem::Refused(refusal) if refusal.code() == "too-many-views" => Key("orders-view-too-many"),
         Problem::Refused(refusal) if refusal.status == 422 => {
-            let searches_address = refusal.fields.iter().any(|refused| refused.field == "q");
-            if searches_address {
+            let is_refused = |field: &str| refusal.fields.iter().any(|refused| refused.field == field);
+            if is_refused("q") {
                 Key("orders-view-address")
+            } else if is_refused("to") {
+                Key("orders-filter-period")
             } else if view.value("name").contains('@') {
                 Key("orders-view-name-address")
             } else {

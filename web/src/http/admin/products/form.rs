@@ -5,6 +5,7 @@ use souk_types::{Currency, FieldError};
 
 use super::super::edit::check;
 use crate::api::admin_catalogue::EditedProduct;
+use crate::api::catalogue::Categories;
 use crate::fields::{Field, FormState, Kind};
 use crate::locale::{Key, Language};
 use crate::visit::Visit;
@@ -32,10 +33,13 @@ pub(in crate::http::admin) fn tax_classes(visit: &Visit<'_>) -> Vec<(String, Str
 /// Returns the fields. A new product has the units in stock too.
 pub(super) fn fields(visit: &Visit<'_>, state: &FormState, is_new: bool) -> Vec<Field> {
     let field = |name: &str, label: Key| Field::new(state, name, visit.text(label));
+    let (_, categories) = visit.app.shop.cached();
     let mut fields = vec![
         field("name", Key("admin-product-name")),
         field("description", Key("admin-product-description")).lines(6, 5_000).optional(),
-        field("category", Key("admin-product-category")).short(Kind::Text, 50),
+        field("category", Key("admin-product-category"))
+            .short(Kind::Text, 50)
+            .suggest(categories.all.iter().map(|category| category.name.clone()).collect()),
         field("unit", Key("admin-product-unit"))
             .short(Kind::Text, 20)
             .optional()
@@ -76,9 +80,30 @@ pub(super) fn fill(language: Language, edited: &EditedProduct) -> FormState {
     state
 }
 
+/// Returns the typed currency. Refuses another one than the shop's, and returns an empty text for
+/// it: the service refuses it together with all other values that it refuses.
+pub(super) async fn check_currency(visit: &Visit<'_>, state: &mut FormState) -> String {
+    let typed = state.value("currency").to_ascii_uppercase();
+    let shop = visit.api.shop().await.map(|shop| shop.currency).unwrap_or_default();
+    if shop.is_empty() || typed == shop {
+        return typed;
+    }
+    state.refuse("currency", visit.text("product-currency-other").arg("currency", shop).to_string());
+    String::new()
+}
+
+/// Returns the category that exists already and differs from a typed one by capital letters only.
+pub(super) fn known_category(categories: &Categories, typed: &str) -> Option<String> {
+    if categories.all.iter().any(|category| category.name == typed) {
+        return None;
+    }
+    let lower = typed.to_lowercase();
+    categories.all.iter().find(|category| category.name.to_lowercase() == lower).map(|category| category.name.clone())
+}
+
 /// Returns the product as JSON. A value that cannot be read is sent so that the service refuses it,
-/// together with all other values that it refuses.
-pub(super) fn json(language: Language, state: &FormState, is_new: bool) -> Value {
+/// together with all other values that it refuses. `currency` is that of [`check_currency`].
+pub(super) fn json(language: Language, state: &FormState, currency: &str, is_new: bool) -> Value {
     let mut product = Map::new();
     for name in ["name", "description", "category"] {
         product.insert(name.to_owned(), state.value(name).into());
@@ -89,7 +114,7 @@ pub(super) fn json(language: Language, state: &FormState, is_new: bool) -> Value
     for name in ["unit", "tax_class"] {
         product.extend(state.optional(name).map(|value| (name.to_owned(), value.into())));
     }
-    product.insert("price".to_owned(), price(language, state.value("price"), state.value("currency")));
+    product.insert("price".to_owned(), price(language, state.value("price"), currency));
     product.insert("digital".to_owned(), (!state.value("digital").is_empty()).into());
     product.extend(state.optional("weight_grams").map(|typed| ("weight_grams".to_owned(), whole(typed))));
     if is_new {
@@ -121,4 +146,27 @@ pub(super) fn name(refused: &FieldError) -> Option<String> {
     let known = ["name", "description", "category", "unit", "price", "currency", "tax_class", "weight_grams"];
     let others = ["supplier", "image", "digital", "available"];
     known.iter().chain(&others).any(|known| *known == field).then(|| field.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::catalogue::Category;
+
+    #[test]
+    fn a_category_is_written_as_it_exists() {
+        let category = |name: &str| Category { name: name.to_owned(), products: 1 };
+        let categories =
+            Categories { all: vec![category("Tea"), category("mugs"), category("Mugs")], menu: Vec::new() };
+        for (typed, expected) in [
+            ("tea", Some("Tea")),
+            ("TEA", Some("Tea")),
+            ("Tea", None),
+            ("mugs", None),
+            ("Mugs", None),
+            ("coffee", None),
+        ] {
+            assert_eq!(known_category(&categories, typed).as_deref(), expected, "{typed}");
+        }
+    }
 }

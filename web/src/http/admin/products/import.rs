@@ -53,14 +53,18 @@ pub(super) async fn import(visit: Visit<'_>, form: Form) -> PageResult {
         (name, allowed.iter().copied().find(|value| *value == state.value(name)).unwrap_or(allowed[0]))
     };
     let parameters = [choice("price_in", &["major", "minor"]), choice("on_error", &["abort", "skip"])];
+    if form.get("file").is_empty() {
+        state.refuse("file", visit.text("import-empty").to_string());
+        let refused = Refused { status: Status::UnprocessableEntity, text: None };
+        return answer(&visit, &admin, &state, Some(refused), None).await;
+    }
     match visit.api.import_products(&admin.token, &parameters, form.raw("file").to_owned()).await {
         Ok(report) => answer(&visit, &admin, &state, None, Some(report)).await,
         Err(problem) => {
             let refused = match &problem {
                 Problem::Refused(refusal) if refusal.code() == "validation" => {
-                    let columns: Vec<&str> = refusal.fields.iter().map(|refused| refused.field.as_str()).collect();
-                    let text = visit.text("import-columns").arg("columns", columns.join(", "));
-                    state.refuse("file", text.to_string());
+                    let text = explain_columns(&visit, form.get("file"), &refusal.fields);
+                    state.refuse("file", text);
                     Refused { status: Status::UnprocessableEntity, text: None }
                 }
                 _ => Refused::of(&visit, &mut state, problem, |_: &FieldError| None)?,
@@ -68,6 +72,25 @@ pub(super) async fn import(visit: Visit<'_>, form: Form) -> PageResult {
             answer(&visit, &admin, &state, Some(refused), None).await
         }
     }
+}
+
+/// Says which names of columns the first line of a file must have.
+fn explain_columns(visit: &Visit<'_>, file: &str, refused: &[FieldError]) -> String {
+    let given = capital_columns(file, refused);
+    if given.is_empty() {
+        let columns: Vec<&str> = refused.iter().map(|refused| refused.field.as_str()).collect();
+        return visit.text("import-columns").arg("columns", columns.join(", ")).to_string();
+    }
+    let columns = given.join(", ");
+    visit.text("import-columns-lower").arg("lower", columns.to_lowercase()).arg("given", columns).to_string()
+}
+
+/// Returns the names in the first line that differ from a refused column by capital letters only.
+fn capital_columns<'f>(file: &'f str, refused: &[FieldError]) -> Vec<&'f str> {
+    let header = file.lines().next().unwrap_or_default();
+    let names = header.split([',', ';', '\t']).map(|name| name.trim_matches(['"', ' ', '\u{feff}']));
+    let is_refused = |name: &str| refused.iter().any(|refused| refused.field == name);
+    names.filter(|name| !is_refused(name) && is_refused(&name.to_lowercase())).collect()
 }
 
 async fn answer(
@@ -88,9 +111,7 @@ async fn answer(
             .choices([option("abort", Key("import-on-error-abort")), option("skip", Key("import-on-error-skip"))]),
     ];
     let form = EditForm::new(visit, PATH, state, fields, Key("import-submit")).refused(refused.as_ref());
-    let is_refused = report
-        .as_ref()
-        .is_some_and(|report| report.rejected > 0 && report.created + report.updated + report.unchanged == 0);
+    let is_refused = report.as_ref().is_some_and(ImportReport::is_refused);
     let more_errors = report.as_ref().map_or(0, |report| report.errors.len().saturating_sub(MAX_ERRORS));
     if let Some(report) = &mut report {
         report.errors.truncate(MAX_ERRORS);
@@ -101,10 +122,34 @@ async fn answer(
 }
 
 impl ImportPage {
-    /// Says what to enter in a column, in another language than English. The report is in English.
-    fn explain(&self, error: &RowError) -> Option<String> {
+    /// Says what a column of a file must have.
+    fn explain(&self, error: &RowError) -> String {
         let language = self.page.language;
-        let field = error.field.as_deref().filter(|_| language != Language::English)?;
-        language.text_of_code("invalid-admin-", &field.replace('_', "-"))
+        let column = error.field.as_deref().unwrap_or_default().replace('_', "-");
+        let text = language.text_of_code("invalid-import-", &column);
+        text.unwrap_or_else(|| language.text("import-value-invalid").to_string())
+    }
+
+    /// Returns the message of the report, which is in English, on an English page.
+    fn detail<'e>(&self, error: &'e RowError) -> Option<&'e str> {
+        Some(error.message.as_str()).filter(|_| self.page.language == Language::English)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_in_capital_letters_is_found() {
+        let refused = ["key", "name"].map(|column| FieldError::new(column, "no column has this name"));
+        for (file, expected) in [
+            ("Key,Name,price\n1,Tea,4\n", vec!["Key", "Name"]),
+            ("\"KEY\"; name\n", vec!["KEY"]),
+            ("id,title\n", vec![]),
+            ("", vec![]),
+        ] {
+            assert_eq!(capital_columns(file, &refused), expected, "{file}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::super::edit::{EditForm, Refused, done as done_text, next_key, version
 use super::super::row_page::RowPage;
 use super::super::{Admin, Nav, Section};
 use super::LIST;
-use super::form::{self, fields, fill};
+use super::form::{self, check_currency, fields, fill, known_category};
 use super::stock::StockView;
 use crate::api::Problem;
 use crate::api::admin_catalogue::EditedProduct;
@@ -57,7 +57,12 @@ pub(super) async fn show_new(visit: Visit<'_>) -> PageResult {
 pub(super) async fn create(visit: Visit<'_>, form: Form) -> PageResult {
     let admin = Admin::of(&visit, Permission::ManageCatalogue).await?;
     let mut state = FormState::of(&form);
-    let product = form::json(visit.language, &state, true);
+    visit.app.shop.refresh(visit.api).await;
+    if let Some(known) = known_category(&visit.app.shop.cached().1, state.value("category")) {
+        state.set("category", known);
+    }
+    let currency = check_currency(&visit, &mut state).await;
+    let product = form::json(visit.language, &state, &currency, true);
     match visit.api.create_product(&admin.token, &key_of(&form)?, &product).await {
         Ok(product) => Ok(to_product(&visit, product.id, "created")),
         Err(problem) => {
@@ -82,7 +87,14 @@ pub(super) async fn show(visit: Visit<'_>, id: Param<ProductId>, done: Option<&s
 pub(super) async fn replace(visit: Visit<'_>, id: Param<ProductId>, form: Form) -> PageResult {
     let admin = Admin::of(&visit, Permission::ManageCatalogue).await?;
     let mut state = FormState::of(&form);
-    let json = form::json(visit.language, &state, false);
+    if let Some(known) = known_category(&visit.app.shop.cached().1, state.value("category"))
+        // The category of this product may be spelled anew.
+        && visit.api.edited_product(id.0).await.is_ok_and(|stored| stored.product.category != known)
+    {
+        state.set("category", known);
+    }
+    let currency = check_currency(&visit, &mut state).await;
+    let json = form::json(visit.language, &state, &currency, false);
     match visit.api.replace_product(&admin.token, id.0, version(&form), &json).await {
         Ok(()) => Ok(to_product(&visit, id.0, "saved")),
         Err(problem) => {

@@ -11,7 +11,7 @@ use super::super::row_page::{RefusedMove, RowPage, missing, stale};
 use super::super::rows::{self, Outcome, RowAction, SeenRow};
 use super::super::{Admin, Section};
 use super::form::{self, fields, fill, is_same, json};
-use super::{LIST, NEW, RATES, list_page, path};
+use super::{LIST, NEW, RATES, filtered, list_page, path};
 use crate::api::Problem;
 use crate::api::admin_shop::{Document, TaxRate};
 use crate::fields::FormState;
@@ -32,11 +32,13 @@ pub(super) async fn show_new(visit: Visit<'_>, country: Option<&str>) -> PageRes
     let mut state = FormState::default();
     state.set("country", country.or(home).unwrap_or_default());
     state.set("class", "standard");
-    page(&visit, &admin, None, new_form(&visit, &state), Status::Ok).await
+    let shown = country.unwrap_or_default();
+    page(&visit, &admin, None, shown, new_form(&visit, shown, &state), Status::Ok).await
 }
 
-#[post("/admin/taxes/rates/new", data = "<form>")]
-pub(super) async fn create(visit: Visit<'_>, form: Form) -> PageResult {
+#[post("/admin/taxes/rates/new?<country>", data = "<form>")]
+pub(super) async fn create(visit: Visit<'_>, country: Option<&str>, form: Form) -> PageResult {
+    let shown = country.unwrap_or_default();
     let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let mut state = FormState::of(&form);
     let rate = json(visit.language, &state);
@@ -53,26 +55,29 @@ pub(super) async fn create(visit: Visit<'_>, form: Form) -> PageResult {
         Ok(at)
     };
     match rows::update(&visit, &admin, Document::Taxes, insert).await? {
-        Outcome::Saved => Ok(to_list(&visit, "created")),
+        Outcome::Saved => Ok(to_list(&visit, shown, "created")),
         Outcome::Stale { .. } => Err(PageError::not_found()),
         Outcome::Refused { at, problem } => {
             let refused = refuse(&visit, &mut state, at, problem)?;
-            page(&visit, &admin, None, new_form(&visit, &state).refused(Some(&refused)), refused.status).await
+            page(&visit, &admin, None, shown, new_form(&visit, shown, &state).refused(Some(&refused)), refused.status)
+                .await
         }
     }
 }
 
-#[get("/admin/taxes/rates/<position>", rank = 2)]
-pub(super) async fn show(visit: Visit<'_>, position: usize) -> PageResult {
+#[get("/admin/taxes/rates/<position>?<country>", rank = 2)]
+pub(super) async fn show(visit: Visit<'_>, position: usize, country: Option<&str>) -> PageResult {
+    let shown = country.unwrap_or_default();
     let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let stored = visit.api.document(&admin.token, Document::Taxes).await?.value;
     let row = rows::rows(&stored, RATES).get(position).ok_or_else(PageError::not_found)?;
-    let form = stored_form(&visit, position, &fill(visit.language, &rows::read(row)?));
-    page(&visit, &admin, Some(position), form.version(rows::version(row, KEY)), Status::Ok).await
+    let form = stored_form(&visit, position, shown, &fill(visit.language, &rows::read(row)?));
+    page(&visit, &admin, Some(position), shown, form.version(rows::version(row, KEY)), Status::Ok).await
 }
 
-#[post("/admin/taxes/rates/<position>", data = "<form>", rank = 2)]
-pub(super) async fn change(visit: Visit<'_>, position: usize, form: Form) -> PageResult {
+#[post("/admin/taxes/rates/<position>?<country>", data = "<form>", rank = 2)]
+pub(super) async fn change(visit: Visit<'_>, position: usize, country: Option<&str>, form: Form) -> PageResult {
+    let shown = country.unwrap_or_default();
     let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let mut state = FormState::of(&form);
     let (seen, action) = (version(&form), RowAction::of(&form));
@@ -88,34 +93,36 @@ pub(super) async fn change(visit: Visit<'_>, position: usize, form: Form) -> Pag
     };
     let outcome = rows::update(&visit, &admin, Document::Taxes, change).await?;
     match outcome {
-        Outcome::Saved => Ok(to_list(&visit, if action == RowAction::Remove { "deleted" } else { "saved" })),
+        Outcome::Saved => Ok(to_list(&visit, shown, if action == RowAction::Remove { "deleted" } else { "saved" })),
         // A second click removes nothing more.
         Outcome::Stale { at: None, stored } if action == RowAction::Remove => {
-            list_page(&visit, &admin, &stored, "", Some(missing(&visit)), Status::Ok).await
+            list_page(&visit, &admin, &stored, shown, Some(missing(&visit)), Status::Ok).await
         }
         Outcome::Stale { stored, .. } if action != RowAction::Save => {
-            list_page(&visit, &admin, &stored, "", Some(stale(&visit)), Status::PreconditionFailed).await
+            list_page(&visit, &admin, &stored, shown, Some(stale(&visit)), Status::PreconditionFailed).await
         }
         Outcome::Stale { at: Some(at), stored } => {
             let row = &rows::rows(&stored, RATES)[at];
             let current: TaxRate = rows::read(row)?;
             let refused = Refused::changed(&visit);
-            let form = stored_form(&visit, at, &state).version(rows::version(row, KEY)).refused(Some(&refused));
-            page(&visit, &admin, Some(at), form.compare(&visit, &fill(visit.language, &current)), refused.status).await
+            let form = stored_form(&visit, at, shown, &state).version(rows::version(row, KEY)).refused(Some(&refused));
+            page(&visit, &admin, Some(at), shown, form.compare(&visit, &fill(visit.language, &current)), refused.status)
+                .await
         }
         Outcome::Stale { at: None, .. } => {
             let refused = Refused::removed(&visit);
-            page(&visit, &admin, None, new_form(&visit, &state).refused(Some(&refused)), refused.status).await
+            page(&visit, &admin, None, shown, new_form(&visit, shown, &state).refused(Some(&refused)), refused.status)
+                .await
         }
         Outcome::Refused { problem, .. } if action != RowAction::Save => {
             let RefusedMove { stored, notice, status } =
                 RefusedMove::read(&visit, &admin, Document::Taxes, problem).await?;
-            list_page(&visit, &admin, &stored, "", Some(notice), status).await
+            list_page(&visit, &admin, &stored, shown, Some(notice), status).await
         }
         Outcome::Refused { at, problem } => {
             let refused = refuse(&visit, &mut state, at, problem)?;
-            let form = stored_form(&visit, position, &state).version(seen.to_owned()).refused(Some(&refused));
-            page(&visit, &admin, Some(position), form, refused.status).await
+            let form = stored_form(&visit, position, shown, &state).version(seen.to_owned()).refused(Some(&refused));
+            page(&visit, &admin, Some(position), shown, form, refused.status).await
         }
     }
 }
@@ -130,21 +137,29 @@ fn refuse(visit: &Visit<'_>, state: &mut FormState, at: Option<usize>, problem: 
     Refused::of(visit, state, problem, |refused| at.and_then(|at| form::name(at, refused)))
 }
 
-fn new_form(visit: &Visit<'_>, state: &FormState) -> EditForm {
-    EditForm::new(visit, NEW, state, fields(visit, state), Key("admin-create"))
+fn new_form(visit: &Visit<'_>, shown: &str, state: &FormState) -> EditForm {
+    EditForm::new(visit, &filtered(NEW, shown), state, fields(visit, state), Key("admin-create"))
 }
 
-fn stored_form(visit: &Visit<'_>, position: usize, state: &FormState) -> EditForm {
-    EditForm::new(visit, &path(position), state, fields(visit, state), Key("admin-save"))
+fn stored_form(visit: &Visit<'_>, position: usize, shown: &str, state: &FormState) -> EditForm {
+    EditForm::new(visit, &path(position, shown), state, fields(visit, state), Key("admin-save"))
 }
 
-/// Shows the page of a stored rate, or of a new one.
-async fn page(visit: &Visit<'_>, admin: &Admin, position: Option<usize>, form: EditForm, status: Status) -> PageResult {
+/// Shows the page of a stored rate, or of a new one. `shown` is the country of the list that leads
+/// to it.
+async fn page(
+    visit: &Visit<'_>,
+    admin: &Admin,
+    position: Option<usize>,
+    shown: &str,
+    form: EditForm,
+    status: Status,
+) -> PageResult {
     let title = if position.is_some() { Key("tax-rate-edit") } else { Key("tax-rate-new") };
     RowPage {
         section: Section::Taxes,
         title: visit.text(title).to_string(),
-        back: (visit.url(LIST), visit.text("admin-nav-taxes").to_string()),
+        back: (visit.url(&filtered(LIST, shown)), visit.text("admin-nav-taxes").to_string()),
         views: Vec::new(),
         lead: None,
         form,
@@ -154,6 +169,8 @@ async fn page(visit: &Visit<'_>, admin: &Admin, position: Option<usize>, form: E
     .await
 }
 
-fn to_list(visit: &Visit<'_>, done: &str) -> Answer {
-    Answer::SeeOther(visit.url(&format!("{LIST}?done={done}")))
+fn to_list(visit: &Visit<'_>, shown: &str, done: &str) -> Answer {
+    let list = filtered(LIST, shown);
+    let separator = if shown.is_empty() { '?' } else { '&' };
+    Answer::SeeOther(visit.url(&format!("{list}{separator}done={done}")))
 }
