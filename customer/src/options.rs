@@ -56,9 +56,9 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Reads `PASSWORD_ATTEMPTS_PER_MINUTE_PER_NETWORK`, `PASSWORD_ATTEMPTS_PER_MINUTE_PER_ACCOUNT`,
-    /// `STAFF_SECOND_FACTOR` and `PUBLIC_URL`, and collects problems. `public_url` is the address of
-    /// a shop whose environment names none.
+    /// Reads `PASSWORD_ATTEMPTS_PER_MINUTE_PER_NETWORK`,
+    /// `PASSWORD_ATTEMPTS_PER_MINUTE_PER_ACCOUNT`, `STAFF_SECOND_FACTOR` and `PUBLIC_URL`, and
+    /// collects problems. `public_url` is the address of a shop whose environment names none.
     pub fn read(environment: &mut Environment, public_url: Option<&str>) -> Self {
         let default = Self::default();
         let per_network = environment.optional("PASSWORD_ATTEMPTS_PER_MINUTE_PER_NETWORK");

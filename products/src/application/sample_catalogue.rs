@@ -13,7 +13,8 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/sample_catalogue");
 
-/// Loads the sample catalogue unless the database has any product. Returns the number of new products.
+/// Loads the sample catalogue unless the database has any product. Returns the number of new
+/// products.
 pub async fn load_if_empty(importer: &Importer) -> Result<usize> {
     if !importer.products().is_empty().await? {
         return Ok(0);

@@ -60,8 +60,8 @@ async fn record_refused(app: &App, order: &Order) -> Result<(CartState, Option<O
     }
 }
 
-/// Cancels a paid order that cannot be completed: its stock or its discount is gone, or its cart was
-/// ordered again.
+/// Cancels a paid order that cannot be completed: its stock or its discount is gone, or its cart
+/// was ordered again.
 pub(super) async fn cancel_paid(
     app: &App,
     id: OrderId,

@@ -21,7 +21,8 @@ pub(crate) struct NewOrder<'r> {
     pub(crate) unverified_network: Option<Network>,
     pub(crate) key: &'r IdempotencyKey,
     pub(crate) request: &'r CheckoutRequest,
-    /// The request's input of the quote, with the e-mail address and the saved address of the account.
+    /// The request's input of the quote, with the e-mail address and the saved address of the
+    /// account.
     pub(crate) buyer: Buyer,
     pub(crate) quote: Quote,
     pub(crate) language: Language,

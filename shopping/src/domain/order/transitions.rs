@@ -181,7 +181,8 @@ impl Order {
         self.cancel_because(Error::conflict("order-state", detail), StatusReason::ReservationExpired, now)
     }
 
-    /// Returns whether this call cancelled it. Errors: `order-state`; `not-found` for another's order.
+    /// Returns whether this call cancelled it. Errors: `order-state`; `not-found` for another's
+    /// order.
     pub(crate) fn cancel(&mut self, actor: Actor, now: Timestamp) -> Result<bool> {
         let reason = match actor {
             Actor::Customer(id) | Actor::Admin(id) if self.customer == Some(id) => StatusReason::ByCustomer,
