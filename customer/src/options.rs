@@ -8,6 +8,13 @@ use souk_http::rate_limit::PerMinute;
 
 use crate::domain::relying_party::RelyingParty;
 
+/// The names that variables had in an earlier release.
+const FORMER_NAMES: [(&str, &str); 3] = [
+    ("ATTEMPTS_PER_ADDRESS", "PASSWORD_ATTEMPTS_PER_MINUTE_PER_NETWORK"),
+    ("ATTEMPTS_PER_ACCOUNT", "PASSWORD_ATTEMPTS_PER_MINUTE_PER_ACCOUNT"),
+    ("STAFF_TOTP", "STAFF_SECOND_FACTOR"),
+];
+
 /// The settings of the service.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -60,6 +67,9 @@ impl Options {
     /// `PASSWORD_ATTEMPTS_PER_MINUTE_PER_ACCOUNT`, `STAFF_SECOND_FACTOR` and `PUBLIC_URL`, and
     /// collects problems. `public_url` is the address of a shop whose environment names none.
     pub fn read(environment: &mut Environment, public_url: Option<&str>) -> Self {
+        for (former, name) in FORMER_NAMES {
+            environment.refuse_former_name(former, name);
+        }
         let default = Self::default();
         let per_network = environment.optional("PASSWORD_ATTEMPTS_PER_MINUTE_PER_NETWORK");
         let per_account = environment.optional("PASSWORD_ATTEMPTS_PER_MINUTE_PER_ACCOUNT");

@@ -32,6 +32,8 @@ impl Default for ImportLimits {
 impl Options {
     /// Reads `MAX_IMPORT_BYTES` and `MAX_IMPORT_ROWS`, and collects problems.
     pub fn read(environment: &mut Environment) -> Self {
+        environment.refuse_former_name("IMPORT_BYTES", "MAX_IMPORT_BYTES");
+        environment.refuse_former_name("IMPORT_ROWS", "MAX_IMPORT_ROWS");
         let default = ImportLimits::default();
         let bytes = environment.optional("MAX_IMPORT_BYTES").map(|UpTo(bytes): UpTo<MAX_BYTES>| bytes);
         let rows: Option<UpTo<{ MAX_ROWS as u64 }>> = environment.optional("MAX_IMPORT_ROWS");

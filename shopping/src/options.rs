@@ -35,6 +35,17 @@ const DEFAULT_MAX_PIECES_PER_ORDER: u32 = 1_000;
 const DEFAULT_MAX_UNVERIFIED_PIECES: u32 = 200;
 const DEFAULT_MAX_UNPAID_ORDERS: usize = 5;
 
+/// The names that variables had in an earlier release.
+const FORMER_NAMES: [(&str, &str); 7] = [
+    ("ORDERS_PER_MINUTE", "ORDERS_PER_MINUTE_PER_CUSTOMER"),
+    ("GUEST_ORDERS_PER_MINUTE", "GUEST_ORDERS_PER_MINUTE_PER_NETWORK"),
+    ("GUEST_CARTS_PER_MINUTE", "GUEST_CARTS_PER_MINUTE_PER_NETWORK"),
+    ("VAT_CHECKS_PER_MINUTE", "VAT_CHECKS_PER_MINUTE_PER_NETWORK"),
+    ("ORDER_PIECES", "MAX_PIECES_PER_ORDER"),
+    ("UNVERIFIED_PIECES", "MAX_UNVERIFIED_PIECES_PER_NETWORK"),
+    ("UNPAID_ORDERS", "MAX_UNPAID_ORDERS_PER_CUSTOMER"),
+];
+
 /// The settings of the service.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -77,6 +88,9 @@ impl Options {
     /// offers Stripe only, unless `PAYMENT_METHODS` names others. A shop without both offers
     /// `fallback`, so that no shop gives its goods away by default.
     pub fn read(environment: &mut Environment, fallback: Option<PaymentMethod>) -> Self {
+        for (former, name) in FORMER_NAMES {
+            environment.refuse_former_name(former, name);
+        }
         let checkout_limits = read_checkout_limits(environment);
         let rate_limits = RateLimitOptions::read(environment);
         let named = environment.has("PAYMENT_METHODS");
@@ -241,6 +255,8 @@ mod tests {
                 3,
             ),
             (vec![DEMO, ("MAX_UNVERIFIED_PIECES_PER_NETWORK", "0")], 1),
+            (vec![DEMO, ("ORDER_PIECES", "5")], 1),
+            (vec![DEMO, ("ORDER_PIECES", "5"), ("MAX_PIECES_PER_ORDER", "5")], 0),
         ] {
             let mut environment = Environment::from_pairs(variables.clone());
             Options::read(&mut environment, None);

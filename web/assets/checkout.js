@@ -6,9 +6,11 @@ let latest = 0;
 
 // A button that is pressed right now is not replaced, or the click would be lost.
 let released = Promise.resolve();
-addEventListener("pointerdown", () => {
+addEventListener("pointerdown", (event) => {
+  if (!event.target.closest?.("button, a")) return;
   released = new Promise((resolve) => {
     const release = () => setTimeout(resolve);
+    setTimeout(resolve, 1000);
     for (const type of ["pointerup", "pointercancel"]) addEventListener(type, release, { once: true });
   });
 });

@@ -59,6 +59,14 @@ impl Environment {
         is_set(name) || is_set(&format!("{name}_FILE"))
     }
 
+    /// Adds a problem when a variable is set under the name that it had in an earlier release, and
+    /// not under its name of today: it would have no effect.
+    pub fn refuse_former_name(&mut self, former: &str, name: &str) {
+        if self.has(former) && !self.has(name) {
+            self.add_problem(format!("{former} is named {name} now"));
+        }
+    }
+
     /// Adds a problem that the caller found.
     pub fn add_problem(&mut self, problem: impl Into<String>) {
         self.problems.push(problem.into());

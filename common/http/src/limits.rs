@@ -41,6 +41,7 @@ impl RequestLimit {
     /// Reads `REQUESTS_PER_MINUTE_PER_NETWORK`, and collects problems.
     #[must_use]
     pub fn read_rate(environment: &mut Environment) -> PerMinute {
+        environment.refuse_former_name("REQUESTS_PER_ADDRESS", "REQUESTS_PER_MINUTE_PER_NETWORK");
         let rate: Option<PerMinute> = environment.optional("REQUESTS_PER_MINUTE_PER_NETWORK");
         rate.unwrap_or(DEFAULT_REQUESTS_PER_NETWORK).with_burst_of_seconds(REQUEST_BURST_SECONDS)
     }

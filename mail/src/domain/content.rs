@@ -87,11 +87,11 @@ impl Links {
 
     /// A token is in the fragment, which browsers send to no server and write into no `Referer`.
     fn verify(&self, language: Language, token: &str) -> String {
-        self.page(language, &format!("verify#token={token}"))
+        self.page(language, &format!("account/verify#token={token}"))
     }
 
     fn reset(&self, language: Language, token: &str) -> String {
-        self.page(language, &format!("reset-password#token={token}"))
+        self.page(language, &format!("account/reset-password#token={token}"))
     }
 
     /// A guest needs the key, and a customer signs in.
@@ -465,7 +465,7 @@ mod tests {
     #[test]
     fn a_token_is_in_the_fragment_of_its_link() {
         let links = Links::new("https://shop.example.com/");
-        assert_eq!(links.verify(Language::German, "t"), "https://shop.example.com/de/verify#token=t");
+        assert_eq!(links.verify(Language::German, "t"), "https://shop.example.com/de/account/verify#token=t");
     }
 
     #[test]

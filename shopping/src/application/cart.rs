@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use souk_contract::customer::CustomerId;
 use souk_contract::products::{ProductId, ProductSnapshot};
+use souk_contract::shopping::OrderId;
 use souk_types::{Error, ErrorKind, Quantity, Result};
 
 use super::{catalogue, guest_cart, quote};
 use crate::App;
 use crate::domain::cart::{Cart, CartView};
+use crate::domain::cart_orders::CartClaim;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::guest_cart::Guest;
 use crate::domain::owner::Owner;
@@ -41,8 +43,18 @@ impl From<CartOwner> for Owner {
 /// Returns the cart at current prices, or with snapshots while `products` is down.
 pub(crate) async fn get(app: &App, owner: CartOwner) -> Result<CartView> {
     let cart = load(app, owner).await?;
-    let catalogue = catalogue::get_if_up(app, cart.product_ids()).await?;
-    view(app, owner, &cart, &catalogue).await
+    let (catalogue, order) =
+        tokio::join!(catalogue::get_if_up(app, cart.product_ids()), order_under_way(app, owner, &cart));
+    Ok(view(app, owner, &cart, &catalogue?).await?.with_order_under_way(order?))
+}
+
+/// Returns the order that has claimed the contents of the cart and is not decided yet.
+async fn order_under_way(app: &App, owner: CartOwner, cart: &Cart) -> Result<Option<OrderId>> {
+    if cart.is_empty() {
+        return Ok(None);
+    }
+    let claiming = app.store.orders.by_claim(&CartClaim::new(owner.into(), cart.orders.revision())).await?;
+    Ok(claiming.filter(|order| order.status().is_in_checkout()).map(|order| order.id))
 }
 
 /// Returns the view of a cart, with its price in the home country if it has one. A cart that cannot

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use souk_contract::customer::CustomerId;
 use souk_contract::shopping::OrderId;
-use souk_types::{Email, EntityTag, Error, FieldError, Page, Paging, Precondition, Result};
+use souk_types::{Email, EntityTag, Error, Page, Paging, Precondition, Result};
 
 use crate::App;
 use crate::domain::discount::{Discount, DiscountId, DiscountRefusal, Limit, Terms, TermsPatch};
@@ -65,10 +65,11 @@ async fn view(app: &App, discount: Discount) -> Result<DiscountView> {
     Ok(DiscountView::new(discount, used))
 }
 
-/// Errors: `code-taken`; `too-many-discounts`; `validation` for another currency than the shop's.
+/// Errors: `code-taken`; `too-many-discounts`; those of [`Terms::require_usable`].
 pub(crate) async fn create(app: &App, terms: Terms) -> Result<DiscountView> {
-    require_currency(app, &terms).await?;
-    if app.shop().await?.discounts.len() >= MAX_DISCOUNTS {
+    let shop = app.shop().await?;
+    terms.require_usable(None, shop.settings.currency)?;
+    if shop.discounts.len() >= MAX_DISCOUNTS {
         let detail = format!("A shop has at most {MAX_DISCOUNTS} discounts; delete an expired one.");
         return Err(Error::conflict("too-many-discounts", detail));
     }
@@ -76,20 +77,12 @@ pub(crate) async fn create(app: &App, terms: Terms) -> Result<DiscountView> {
     view(app, discount).await
 }
 
-/// Errors: `code-taken`; `validation` for another currency than the shop's; those of
-/// [`Discount::patch`].
+/// Errors: `code-taken`; those of [`Discount::patch`].
 pub(crate) async fn patch(app: &App, id: DiscountId, patch: TermsPatch, on: Precondition) -> Result<DiscountView> {
-    require_currency(app, &patch.apply(&app.shop.store.discount(id).await?.terms)?).await?;
-    let change = |discount: Discount| discount.patch(&patch, &on).map(Some);
+    let currency = app.shop().await?.settings.currency;
+    let change = |discount: Discount| discount.patch(&patch, &on, currency).map(Some);
     let changed = app.shop.change(app.shop.store.change_discount(id, change)).await.map_err(code_taken)?;
     view(app, changed.ok_or_else(|| Error::internal("a changed discount was deleted"))?).await
-}
-
-async fn require_currency(app: &App, terms: &Terms) -> Result<()> {
-    let currency = app.shop().await?.settings.currency;
-    let problem = |field| FieldError::new(field, format!("must be in {}, the currency of the shop", currency.code()));
-    let problems: Vec<FieldError> = terms.in_other_currency(currency).map(problem).collect();
-    if problems.is_empty() { Ok(()) } else { Err(Error::invalid(problems)) }
 }
 
 /// Orders keep what the discount took off.

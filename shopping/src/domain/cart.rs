@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 use souk_contract::products::{ProductId, ProductSnapshot};
+use souk_contract::shopping::OrderId;
 use souk_types::{Currency, Error, Money, Quantity, Result};
 
 use super::cart_orders::CartOrders;
@@ -231,6 +232,9 @@ pub(crate) struct CartView {
     /// Whether the items are snapshots, because `products` is down.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stale: bool,
+    /// The order of this cart that is not decided yet. Until then no other is placed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_under_way: Option<OrderId>,
 }
 
 /// The discounts and taxes in the total of a cart, without shipping. See [`Quote`].
@@ -253,6 +257,10 @@ struct CartItem {
 }
 
 impl CartView {
+    pub(crate) fn with_order_under_way(self, order: Option<OrderId>) -> Self {
+        Self { order_under_way: order, ..self }
+    }
+
     /// Returns the view of a cart. `quote` is the price of its items for sale, if it has one.
     pub(crate) fn new(cart: &Cart, catalogue: &Catalogue, quote: Option<Quote>) -> Self {
         let is_mixed = cart.is_mixed_today(catalogue);
@@ -283,6 +291,6 @@ impl CartView {
             tax_basis,
             prices_include_tax,
         });
-        Self { items, total, price, stale: catalogue.is_unavailable() }
+        Self { items, total, price, stale: catalogue.is_unavailable(), order_under_way: None }
     }
 }

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use souk_contract::products::{ProductId, ProductSnapshot};
 use souk_types::input::{Fields, Input, from_json};
-use souk_types::{Currency, EntityTag, Error, Id, Integer, Money, Precondition, Price, Result, Text, Timestamp};
+use souk_types::{
+    Currency, EntityTag, Error, FieldError, Id, Integer, Money, Precondition, Price, Result, Text, Timestamp,
+};
 
 use super::quote::optional_object;
 use super::rounding::WHOLE_BP;
@@ -191,10 +193,12 @@ impl Discount {
         Self { id: DiscountId::new(), version: 1, folded_code: terms.code.as_ref().map(Code::folded), terms }
     }
 
-    /// Changes the terms. Errors: `precondition-failed`; those of [`TermsPatch::apply`].
-    pub(crate) fn patch(self, patch: &TermsPatch, precondition: &Precondition) -> Result<Self> {
+    /// Changes the terms. Errors: `precondition-failed`; those of [`TermsPatch::apply`] and
+    /// [`Terms::require_usable`].
+    pub(crate) fn patch(self, patch: &TermsPatch, precondition: &Precondition, currency: Currency) -> Result<Self> {
         self.check(precondition)?;
         let terms = patch.apply(&self.terms)?;
+        terms.require_usable(Some(&self.terms), currency)?;
         Ok(Self { id: self.id, version: self.version + 1, ..Self::new(terms) })
     }
 
@@ -220,17 +224,31 @@ impl Discount {
 }
 
 impl Terms {
-    /// Returns the fields with money in another currency than the shop's.
-    pub(crate) fn in_other_currency(&self, currency: Currency) -> impl Iterator<Item = &'static str> {
-        let value = match self.benefit {
+    /// Checks what is new against the rules for new terms. What is stored stays usable: its code
+    /// may be older than the rule, and the shop may have changed its currency. Errors:
+    /// `validation`.
+    pub(crate) fn require_usable(&self, before: Option<&Self>, currency: Currency) -> Result<()> {
+        let mut problems = Vec::new();
+        if before.is_none_or(|before| before.code != self.code)
+            && self.code.as_ref().is_some_and(|code| !code.is_writable())
+        {
+            problems.push(FieldError::new("code", "must consist of letters, digits, - and _"));
+        }
+        let amount = |terms: &Self| match terms.benefit {
             Benefit::Amount(price) => Some(price),
             Benefit::Percent(_) | Benefit::FreeShipping => None,
         };
-        let prices = [("value", value), ("minimum", self.minimum)];
-        prices
-            .into_iter()
-            .filter(move |(_, price)| price.is_some_and(|price| price.currency() != currency))
-            .map(|(field, _)| field)
+        let money = [
+            ("value", amount(self), before.and_then(amount)),
+            ("minimum", self.minimum, before.and_then(|before| before.minimum)),
+        ];
+        for (field, price, stored) in money {
+            if price != stored && price.is_some_and(|price| price.currency() != currency) {
+                let problem = format!("must be in {}, the currency of the shop", currency.code());
+                problems.push(FieldError::new(field, problem));
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(Error::invalid(problems)) }
     }
 
     /// Whether it takes something off this product.
@@ -355,9 +373,6 @@ impl Input for Terms {
         let categories = fields.optional("categories").unwrap_or_default();
         let combines = fields.optional("combines").unwrap_or_default();
         let benefit = benefit?;
-        if code.as_ref().is_some_and(|code: &Code| !code.is_writable()) {
-            return fields.refuse("code", "must consist of letters, digits, - and _");
-        }
         let terms = Self { code, benefit, minimum, limit, per_customer, from, until, products, categories, combines };
         match terms.problem() {
             None => Some(terms),

@@ -4,12 +4,13 @@ use serde::Deserialize;
 use serde_json::json;
 use souk_contract::api::ApiMethod;
 use souk_contract::products::ProductId;
+use souk_contract::shopping::OrderId;
 use souk_types::Money;
 
 use super::{Api, Result, Service, Token};
 
 /// A cart.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 pub(crate) struct Cart {
     pub(crate) items: Vec<CartItem>,
     /// `None` when products have different currencies.
@@ -17,6 +18,9 @@ pub(crate) struct Cart {
     /// Whether `products` is down, so that names and prices are the last known ones.
     #[serde(default)]
     pub(crate) stale: bool,
+    /// The order of this cart that is not decided yet.
+    #[serde(default)]
+    pub(crate) order_under_way: Option<OrderId>,
 }
 
 /// A line of a cart or a wishlist.

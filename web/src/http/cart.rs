@@ -8,10 +8,9 @@ use souk_contract::products::ProductId;
 use souk_http::Param;
 use souk_types::Quantity;
 
-use super::order::order_path;
+use super::order::order_url;
 use super::product;
 use crate::api::cart::{Cart, CartItem, CartProduct, LineStatus};
-use crate::api::order::{Access, Order};
 use crate::api::quote::Quote;
 use crate::api::shop::Shop;
 use crate::api::{Problem, Token};
@@ -60,11 +59,11 @@ impl CartPage {
 #[get("/cart?<problem>")]
 pub(super) async fn show(visit: Visit<'_>, problem: Option<&str>) -> PageResult {
     let title = visit.text("cart-title").to_string();
-    let (frame, contents, waiting_order) = tokio::join!(visit.frame(title), read(&visit), waiting_order(&visit));
+    let (frame, contents) = tokio::join!(visit.frame(title), read(&visit));
     let mut page = frame?;
     let (cart, quote, status) = match contents {
         Ok(Some((cart, quote))) => (Some(cart), quote, Status::Ok),
-        Ok(None) => (Some(Cart { items: Vec::new(), total: None, stale: false }), None, Status::Ok),
+        Ok(None) => (Some(Cart::default()), None, Status::Ok),
         Err(problem) if problem.is_unauthenticated() => return Err(problem.into()),
         Err(problem) => {
             tracing::warn!(%problem, "the cart cannot be read");
@@ -78,6 +77,7 @@ pub(super) async fn show(visit: Visit<'_>, problem: Option<&str>) -> PageResult 
     let refused_codes = quote.as_ref().map(|quote| refused_codes(&visit, quote)).unwrap_or_default();
     let can_be_ordered = quote.is_some() && cart.as_ref().is_some_and(can_be_ordered);
     let problem = problem.map(|code| problem_text(&visit, code));
+    let waiting_order = cart.as_ref().and_then(|cart| waiting_order(&visit, cart));
     let unpriced = cart.as_ref().filter(|_| quote.is_none());
     let other_currency = unpriced.map(|cart| currency_texts(visit.language, cart, &page.shop)).unwrap_or_default();
     let template =
@@ -151,24 +151,10 @@ async fn read(visit: &Visit<'_>) -> Result<Option<(Cart, Option<Quote>)>, Proble
     Ok(Some((cart, quote)))
 }
 
-/// Returns the URL of the order that has claimed the cart: until it is paid and confirmed, no other
-/// order can be placed. Only the newest order can be the one.
-async fn waiting_order(visit: &Visit<'_>) -> Option<String> {
-    let (order, key) = newest_order(visit).await?;
-    order.is_in_checkout().then(|| visit.url(&order_path(&order.id, "", key.as_deref(), "")))
-}
-
-/// Returns the newest order of a customer; for a guest, the one that this browser has placed in the
-/// last day, with its key. The cart is shown without it while it cannot be read.
-async fn newest_order(visit: &Visit<'_>) -> Option<(Order, Option<String>)> {
-    if let Some(token) = visit.session.access_token(visit.api).await.ok()? {
-        let newest = visit.api.orders(&token, 1, None).await.ok()?;
-        return newest.items.into_iter().next().map(|order| (order, None));
-    }
-    visit.session.guest_token()?;
-    let (id, key) = visit.session.last_order()?;
-    let order = visit.api.order(&Access::Key(key.clone()), id.parse().ok()?).await.ok()?;
-    Some((order, Some(key)))
+/// Returns the URL of the order of this cart that is not decided yet: until then no other is
+/// placed. `None` also when the browser of a guest has no key of it.
+fn waiting_order(visit: &Visit<'_>, cart: &Cart) -> Option<String> {
+    order_url(visit, &cart.order_under_way?.to_string())
 }
 
 /// Says of each product that it is not for sale in the currency of the shop.

@@ -156,6 +156,16 @@ fn from_mail(visit: Visit<'_>, id: Param<OrderId>, key: Option<&str>) -> Answer 
     Answer::SeeOther(visit.url(&order_path(&id.0, "", key, "")))
 }
 
+/// Returns the URL of the page of an order that the visitor has placed. A guest needs its key,
+/// which the browser has for a day if it placed the order.
+pub(super) fn order_url(visit: &Visit<'_>, order: &str) -> Option<String> {
+    if visit.session.is_signed_in() {
+        return Some(visit.url(&order_path(&order, "", None, "")));
+    }
+    let (_, key) = visit.session.last_order().filter(|(id, _)| id == order)?;
+    Some(visit.url(&order_path(&order, "", Some(&key), "")))
+}
+
 /// Returns the path of an order below the prefix of a language. `step` is the end of the path,
 /// `query` what follows the key.
 pub(super) fn order_path(id: &impl std::fmt::Display, step: &str, key: Option<&str>, query: &str) -> String {
@@ -204,6 +214,7 @@ fn next_text(visit: &Visit<'_>, order: &Order) -> String {
         (OrderStatus::Delivered, _) => Key("order-next-delivered"),
         (OrderStatus::Rejected, _) => timeline::rejected_key(order.reason()),
         (OrderStatus::Cancelled, _) if order.has_captured() => Key("order-next-refund"),
+        (OrderStatus::Cancelled, "open" | "processing") => Key("order-next-late"),
         (OrderStatus::Cancelled, _) => Key("order-next-cancelled"),
         (OrderStatus::Refunded, _) => Key("order-next-refunded"),
     };

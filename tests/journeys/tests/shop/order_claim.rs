@@ -49,10 +49,13 @@ async fn another_order_waits_until_the_first_is_decided() {
     assert_eq!(ana.place_order_paying("first", "demo_review").await.expect_status(202).id(), order.id());
     assert_eq!(admin.stock(&tea).await, Stock { available: 997, reserved: 3, sold: 0 });
 
+    assert_eq!(ana.get_cart().await["order_under_way"], order.id());
+
     // The order has the cart's contents of its moment. The customer may change the cart meanwhile.
     ana.add_to_cart(&tea, 2).await.expect_status(200);
     admin.capture_payment(order.id()).await.expect_status(200);
     let cart = ana.get_cart().await;
+    assert_eq!(cart["order_under_way"], json!(null), "{cart}");
     assert_eq!((cart.items().len(), &cart.line(&tea)["quantity"]), (1, &json!(2)), "{cart}");
     let second = ana.place_order("second").await.expect_status(201);
     assert_eq!(second.line(&tea)["quantity"], 2);

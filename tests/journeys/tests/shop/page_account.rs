@@ -13,6 +13,16 @@ async fn sign_up(visitor: &Visitor, email: &str) {
     assert_eq!(account.expect_status(200).expect_text("Your account").address(), "/en/account");
 }
 
+/// Returns the path of the page to which a mail links, without the fragment with its token.
+fn page_in(mail: &str, page: &str) -> String {
+    let link = mail.split_whitespace().find(|word| word.contains("://") && word.contains(page));
+    let link = link.unwrap_or_else(|| panic!("no link to {page} in {mail}"));
+    let (path, token) = link.split_once('#').unwrap();
+    assert!(token.starts_with("token="), "{link}");
+    let host = path.find("://").unwrap() + "://".len();
+    path[host + path[host..].find('/').unwrap()..].to_owned()
+}
+
 #[tokio::test]
 async fn a_guest_signs_up_and_buys_what_is_in_the_cart() {
     let shop = Shop::shared().await;
@@ -74,8 +84,10 @@ async fn a_customer_verifies_and_resets_with_the_codes_of_mails() {
     let shop = Shop::shared().await;
     let (visitor, email) = (shop.visitor(), new_email("ana"));
     sign_up(&visitor, &email).await;
-    let code = shop.wait_for_mail(&email, "Verify").await.word_after("enter ").to_owned();
-    let page = visitor.open("/verify").await.expect_status(200);
+    let mail = shop.wait_for_mail(&email, "Verify").await;
+    let code = mail.word_after("enter ").to_owned();
+    assert_eq!(visitor.open("/verify").await.expect_status(200).address(), "/en/account/verify");
+    let page = visitor.open(&page_in(&mail.text, "/account/verify")).await.expect_status(200);
     assert_eq!(page.address(), "/en/account/verify");
     let wrong = visitor.send_form(&page.form("/verify").set("token", "wrong")).await.expect_status(422);
     assert_eq!(wrong.invalid_fields(), ["token"]);
@@ -86,8 +98,9 @@ async fn a_customer_verifies_and_resets_with_the_codes_of_mails() {
     let anyone = shop.visitor();
     let page = anyone.open("/en/account/forgot-password").await.expect_status(200);
     anyone.send_form(&page.form("/forgot-password").set("email", &email)).await.expect_text("the mail is on its way");
-    let code = shop.wait_for_mail(&email, "password").await.word_after("enter ").to_owned();
-    let page = anyone.open("/reset-password").await.expect_status(200);
+    let mail = shop.wait_for_mail(&email, "password").await;
+    let code = mail.word_after("enter ").to_owned();
+    let page = anyone.open(&page_in(&mail.text, "/account/reset-password")).await.expect_status(200);
     let weak = anyone.send_form(&page.form("/reset-password").set("token", &code).set("new", "password")).await;
     let weak = weak.expect_status(422);
     assert_eq!((weak.invalid_fields(), weak.form("/reset-password").value("new")), (vec!["new".to_owned()], ""));

@@ -3,7 +3,7 @@
 use souk_types::Timestamp;
 
 use super::super::cart::currency_texts;
-use super::super::order::order_path;
+use super::super::order::order_url;
 use super::draft::CheckoutDraft;
 use crate::api::cart::Cart;
 use crate::api::{Problem, Refusal};
@@ -43,7 +43,7 @@ pub(super) fn explain(
         }
         "discount-unavailable" => text(Key("checkout-discount-unavailable")),
         "order-under-way" => under_way(visit, refusal),
-        "too-many-pieces" => {
+        "too-many-pieces" | "hold-limit" => {
             let most = refusal.members.get("most").and_then(serde_json::Value::as_u64).unwrap_or_default();
             let text = visit.text("checkout-too-many-pieces").arg("count", most).to_string();
             Alert { text, link: cart(), ..Alert::default() }
@@ -103,14 +103,7 @@ fn under_way(visit: &Visit<'_>, refusal: &Refusal) -> Alert {
     let minutes = until.map_or(0, |until| until.since(Timestamp::now()).as_secs().div_ceil(60));
     let text = visit.text("checkout-under-way").arg("minutes", minutes).to_string();
     let order = member("order");
-    let order = order.as_str().unwrap_or_default();
-    let path = if visit.session.is_signed_in() {
-        Some(order_path(&order, "", None, ""))
-    } else {
-        // A guest needs the key of the order, which the browser has if it placed the order.
-        let last = visit.session.last_order().filter(|(id, _)| id == order);
-        last.map(|(_, key)| order_path(&order, "", Some(&key), ""))
-    };
-    let link = path.map(|path| (visit.url(&path), visit.text("checkout-open-order").to_string()));
+    let url = order_url(visit, order.as_str().unwrap_or_default());
+    let link = url.map(|url| (url, visit.text("checkout-open-order").to_string()));
     Alert { text, link, ..Alert::default() }
 }

@@ -42,7 +42,7 @@ fn change_key(order: &Order, change: &StatusChange) -> Option<Key> {
         // Digital goods have no parcel.
         OrderStatus::Delivered if order.shipments.is_empty() => Some(Key("event-delivered-digital")),
         OrderStatus::Rejected => Some(rejected_key(change.reason.as_deref())),
-        // The customer may have paid, and the shop not have captured it.
+        // The customer has not paid, or the shop has not captured an authorized payment.
         OrderStatus::Cancelled if is_expired(change) && !order.has_captured() => {
             Some(Key("event-cancelled-unconfirmed"))
         }

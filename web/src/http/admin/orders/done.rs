@@ -11,7 +11,7 @@ pub(super) enum Done {
     Shipped,
     Delivered,
     Captured,
-    Cancelled,
+    Cancelled(RefundOutcome),
     /// What was not sent is cancelled.
     RestCancelled(RefundOutcome),
     Refunded(RefundOutcome),
@@ -32,11 +32,13 @@ pub(super) enum RefundOutcome {
 }
 
 /// The name in the URL of the page, and the class and the text of the notice.
-const NOTICES: [(Done, &str, &str, Key); 16] = [
+const NOTICES: [(Done, &str, &str, Key); 18] = [
     (Done::Shipped, "shipped", "success", Key("orders-done-shipped")),
     (Done::Delivered, "delivered", "success", Key("orders-done-delivered")),
     (Done::Captured, "captured", "success", Key("orders-done-captured")),
-    (Done::Cancelled, "cancelled", "success", Key("orders-done-cancelled")),
+    (Done::Cancelled(Made), "cancelled", "success", Key("orders-done-cancelled")),
+    (Done::Cancelled(Pending), "cancel-pending", "", Key("orders-done-cancel-pending")),
+    (Done::Cancelled(Failed), "cancel-failed", "error", Key("orders-done-cancel-failed")),
     (Done::RestCancelled(Made), "rest-cancelled", "success", Key("orders-done-rest-cancelled")),
     (Done::RestCancelled(Pending), "rest-pending", "", Key("orders-done-rest-pending")),
     (Done::RestCancelled(Failed), "rest-failed", "error", Key("orders-done-rest-failed")),
@@ -54,9 +56,10 @@ const NOTICES: [(Done, &str, &str, Key); 16] = [
 impl Done {
     /// Returns what was done by cancelling: the whole order, or what was not sent of it.
     pub(super) fn cancelled(order: &Order) -> Self {
+        let refund = RefundOutcome::of_order(order);
         match order.status {
-            OrderStatus::Cancelled | OrderStatus::Refunded => Self::Cancelled,
-            _ => Self::RestCancelled(RefundOutcome::of_order(order)),
+            OrderStatus::Cancelled | OrderStatus::Refunded => Self::Cancelled(refund),
+            _ => Self::RestCancelled(refund),
         }
     }
 
@@ -76,9 +79,9 @@ impl RefundOutcome {
     /// Reads the status of a refund.
     pub(super) fn of_status(status: &str) -> Self {
         match status {
-            "pending" => Pending,
+            "succeeded" => Made,
             "failed" => Failed,
-            _ => Made,
+            _ => Pending,
         }
     }
 
@@ -110,7 +113,8 @@ mod tests {
 
     #[test]
     fn a_refund_that_is_not_made_is_not_reported_as_made() {
-        for (status, outcome) in [("succeeded", Made), ("pending", Pending), ("failed", Failed)] {
+        for (status, outcome) in [("succeeded", Made), ("pending", Pending), ("requested", Pending), ("failed", Failed)]
+        {
             assert_eq!(RefundOutcome::of_status(status), outcome);
         }
     }
