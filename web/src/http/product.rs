@@ -70,7 +70,9 @@ pub(super) async fn show(visit: Visit<'_>, id: Param<ProductId>, name: &str) -> 
 pub(super) async fn refuse_quantity(visit: &Visit<'_>, id: ProductId, typed: &str) -> PageResult {
     let product = visit.api.product(id).await?;
     let quantity = TypedQuantity { value: typed.to_owned(), error: Some(visit.text("problem-quantity").to_string()) };
-    Ok(render(visit, product, quantity).await?.status(Status::UnprocessableEntity).into())
+    // Of a product that is sold out by now, the page has no form, and says that instead.
+    let status = if product.available > 0 { Status::UnprocessableEntity } else { Status::Ok };
+    Ok(render(visit, product, quantity).await?.status(status).into())
 }
 
 async fn render(visit: &Visit<'_>, product: Product, quantity: TypedQuantity) -> Result<Page, PageError> {

@@ -41,7 +41,7 @@ async fn scarce_stock_is_reserved_for_a_shorter_time() {
     let visitor = shop.visitor();
     visitor.sign_in(&ben.email, PASSWORD).await;
     let page = visitor.open(&format!("/en/order/{}", scarce.id())).await.expect_text("Nothing was charged.");
-    page.expect_text("The order was not confirmed in time");
+    page.expect_text("The payment was not completed in time");
     assert_eq!(ana.get_order(plentiful.id()).await["status"], "reserved");
     assert_eq!(admin.stock(&tea).await, Stock { available: 90, reserved: 10, sold: 0 });
 }

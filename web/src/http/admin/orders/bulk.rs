@@ -136,7 +136,7 @@ pub(super) async fn change(visit: Visit<'_>, form: Form) -> PageResult {
     }
     if button.asks(selected.len() + above.len()) && form.optional(CONFIRMED).is_none() {
         let orders = selected.into_iter().chain(above).collect();
-        return confirm::page(&visit, &admin, &filters, orders, key).await;
+        return confirm::page(&visit, &admin, &filters, form.optional("after"), orders, key).await;
     }
     let ids: Vec<OrderId> = selected.iter().map(|order| order.id).collect();
     let requests = ids.into_iter().map(|id| {

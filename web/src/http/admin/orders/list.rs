@@ -183,7 +183,7 @@ pub(super) async fn page(
     });
     let here = address(&state);
     // A form that was sent has a URL of its own, which no other language has.
-    (page.path, page.query) = (LIST.to_owned(), mark(&join(&here, &after.map(cursor).unwrap_or_default())));
+    (page.path, page.query) = (LIST.to_owned(), mark(&page_of(&here, after)));
     let next = list.as_ref().and_then(|list| list.next.as_ref());
     let next = next.map(|next| url_with(visit, &here, &cursor(next)));
     let mut unlisted = shown.unreached;
@@ -227,6 +227,11 @@ pub(super) fn url(visit: &Visit<'_>, query: &str) -> String {
 /// Returns the URL of the list with a query and a further part of it.
 pub(super) fn url_with(visit: &Visit<'_>, query: &str, further: &str) -> String {
     url(visit, &join(query, further))
+}
+
+/// Returns the query of a page of the list. `after` is its cursor; `None` for the first page.
+pub(super) fn page_of(query: &str, after: Option<&str>) -> String {
+    join(query, &after.map(cursor).unwrap_or_default())
 }
 
 fn join(query: &str, further: &str) -> String {
