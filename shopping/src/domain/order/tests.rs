@@ -298,6 +298,19 @@ fn the_actor_decides_the_reason_of_a_cancellation() {
 }
 
 #[test]
+fn an_order_that_has_ended_has_nothing_left_to_send() {
+    for (status, is_left) in [
+        (OrderStatus::Reserved, true),
+        (OrderStatus::Confirmed, true),
+        (OrderStatus::Rejected, false),
+        (OrderStatus::Cancelled, false),
+        (OrderStatus::Refunded, false),
+    ] {
+        assert_eq!(in_state(status).fulfilment().is_anything_left(), is_left, "{status:?}");
+    }
+}
+
+#[test]
 fn a_rejected_order_repeats_its_error() {
     let again = in_state(OrderStatus::Rejected).outcome().unwrap_err();
     assert_eq!(

@@ -5,9 +5,9 @@ use crate::api::shop::Shop;
 use crate::locale::Key;
 use crate::visit::Visit;
 
-/// The legal name in the settings of a shop that nobody has set up.
+/// The legal name in the settings that a shop has until an admin stores others.
 const SAMPLE_LEGAL_NAME: &str = "Souk Sample Shop";
-/// The method by which nobody pays real money.
+/// The payment method that moves no money.
 const DEMO_PAYMENT: &str = "demo";
 
 /// A thing to do.
