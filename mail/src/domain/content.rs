@@ -1,9 +1,13 @@
 //! What a mail says: the values that its templates show. `docs/mail.md` lists them for operators.
 
+mod samples;
+
 use serde::{Deserialize, Serialize};
 use souk_contract::customer::{AccountMailContent, CustomerId};
 use souk_contract::shopping::{LateMoney, OrderId, OrderMail, OrderMailParcel, OrderMailSubject, Shop};
 use souk_types::{Address, Email, Language, Money, Timestamp};
+
+pub(crate) use self::samples::samples;
 
 /// The kind of a mail. Each has a template of its name for text and one for HTML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -365,72 +369,6 @@ fn address_lines(address: &Address) -> Vec<String> {
     let lines = [Some(address.name()), address.company(), Some(address.line1()), address.line2()];
     let lines = lines.into_iter().flatten().map(str::to_owned);
     lines.chain([city, address.country().as_str().to_owned()]).collect()
-}
-
-/// A mail of each kind in one language with all that it can show, to try templates at start-up.
-pub(crate) fn samples(language: Language) -> Vec<Content> {
-    use souk_contract::shopping::{OrderMailLine, OrderMailTax};
-    use souk_types::{Currency, Id};
-
-    let Ok(to) = "ana@example.com".parse::<Email>() else { return Vec::new() };
-    let money = Money::zero(Currency::EUR);
-    let now = Timestamp::now();
-    let links = Links::new("https://shop.example.com");
-    let shop = || Shop {
-        name: "Souk".to_owned(),
-        legal_name: "Souk Ltd".to_owned(),
-        address: None,
-        vat_number: Some("PT123456789".to_owned()),
-        email: Some(to.clone()),
-    };
-    let order = || OrderMail {
-        to: to.clone(),
-        customer: None,
-        language,
-        number: "S-10042".to_owned(),
-        key: Some("key".to_owned()),
-        placed_at: now,
-        lines: vec![OrderMailLine { name: "Tea".to_owned(), quantity: 2, total: money }],
-        shipping_method: Some("Parcel".to_owned()),
-        shipping: money,
-        discount: money,
-        taxes: vec![OrderMailTax { rate_bp: 1_900, tax: money }],
-        total: money,
-        prices_include_tax: true,
-        shipping_address: None,
-        parcel: Some(OrderMailParcel {
-            carrier: Some("Post".to_owned()),
-            tracking: Some("1Z".to_owned()),
-            lines: vec![("Tea".to_owned(), 2)],
-        }),
-        refund: Some((money, "Damaged".to_owned())),
-        late_money: Some(LateMoney::Accepted),
-        shop: shop(),
-    };
-    let token = "token".to_owned();
-    let subjects = [
-        OrderMailSubject::Received,
-        OrderMailSubject::PaymentFailed,
-        OrderMailSubject::PaymentWaiting,
-        OrderMailSubject::ParcelSent { shipment: Id::new() },
-        OrderMailSubject::Refunded { refund: Id::new() },
-        OrderMailSubject::Cancelled,
-    ];
-    let contents = [
-        AccountMailContent::VerifyAddress { token: token.clone(), expires: now },
-        AccountMailContent::ResetPassword { token, expires: now },
-        AccountMailContent::AddressChanged,
-        AccountMailContent::PasswordChanged { passkeys_removed: true },
-        AccountMailContent::SecondStepOn,
-        AccountMailContent::SecondStepOff,
-        AccountMailContent::PasskeyAdded,
-        AccountMailContent::PasskeyRemoved,
-        AccountMailContent::AccountErased,
-    ];
-    let about_orders = subjects.map(|subject| Content::of_order(OrderId::new(), subject, order(), &links));
-    let about_accounts =
-        contents.map(|content| Content::of_account(to.clone(), CustomerId::new(), language, content, shop(), &links));
-    about_orders.into_iter().chain(about_accounts).collect()
 }
 
 #[cfg(test)]
