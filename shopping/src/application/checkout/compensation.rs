@@ -14,7 +14,7 @@ use crate::domain::cart::Cart;
 use crate::domain::order::Order;
 use crate::domain::order::history::LogEntry;
 use crate::domain::owner::Owner;
-use crate::domain::payment::report::{RefundReport, RefundRequest};
+use crate::domain::payment::report::{PaymentRefundId, RefundReport, RefundRequest};
 use crate::repositories::CartState;
 
 /// Cancels the payment. When it is too late, a later check finds the captured money.
@@ -41,22 +41,32 @@ pub(super) async fn cancel_payment(app: &App, order: &Order) -> Result<Order> {
 /// both.
 pub(super) async fn request_refunds(app: &App, order: &Order) -> Result<Order> {
     let id = order.id;
-    let order = match sync_refunds(app, order).await? {
+    let mut order = match sync_refunds(app, order).await? {
         RefundSync::Changed(order) => order,
         RefundSync::Unchanged => order.clone(),
     };
-    let (payment, provider) = (payment_of(&order)?, provider_of(app, &order).await?);
-    let mut changed = order.clone();
-    for refund in payment.requested_refunds() {
-        let (reference, amount) = (payment.reference.clone(), refund.amount);
-        let request = RefundRequest { id: refund.id, order: id, payment: reference, amount };
+    let provider = provider_of(app, &order).await?;
+    let mut requested = Vec::new();
+    // Each stored reply also brings the refunds that concurrent requests have completed meanwhile.
+    while let Some(request) = next_refund(&order, &requested)? {
+        requested.push(request.id);
         let (report, entry) = match payment_call(app, id, "refund", provider.refund(&request)).await? {
             Reply::Done(report, entry) => (report, entry),
             Reply::Refused(error, entry) => (RefundReport::refused(&request, error.code()), entry),
         };
-        changed = apply_refund(app, id, report, entry).await?;
+        order = apply_refund(app, id, report, entry).await?;
     }
-    Ok(changed)
+    Ok(order)
+}
+
+/// Returns the first refund that the order still owes and that is not in `requested`.
+fn next_refund(order: &Order, requested: &[PaymentRefundId]) -> Result<Option<RefundRequest>> {
+    let payment = payment_of(order)?;
+    let refund = payment.requested_refunds().find(|refund| !requested.contains(&refund.id));
+    Ok(refund.map(|refund| {
+        let (payment, amount) = (payment.reference.clone(), refund.amount);
+        RefundRequest { id: refund.id, order: order.id, payment, amount }
+    }))
 }
 
 /// Reads the provider's list of refunds, for the state of those that it has not completed.

@@ -112,7 +112,11 @@ async fn concurrent_refunds_never_exceed_what_was_captured() {
     let keys: Vec<String> = (0..32).map(|number| format!("key-{number}")).collect();
     let responses = run_concurrently(keys.iter().map(|key| admin.refund(&order, key, amount(100)))).await;
     let mut made = 0;
-    for response in responses {
+    for (key, mut response) in keys.iter().zip(responses) {
+        if response.status == 503 {
+            // What was not answered in time is repeated with its key, as clients do.
+            response = admin.refund(&order, key, amount(100)).retry_while_busy().await;
+        }
         if response.status == 201 {
             made += 1;
         } else {
