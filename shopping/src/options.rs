@@ -151,12 +151,12 @@ fn read_checkout_limits(environment: &mut Environment) -> CheckoutLimits {
 struct ReservationTime(Duration);
 
 impl FromStr for ReservationTime {
-    type Err = &'static str;
+    type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.parse() {
             Ok(seconds @ 1..=MAX_RESERVATION_SECONDS) => Ok(Self(Duration::from_secs(seconds))),
-            _ => Err("must be a number of seconds, 1 to 86400"),
+            _ => Err(format!("must be a number of seconds, 1 to {MAX_RESERVATION_SECONDS}")),
         }
     }
 }

@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use souk_bus::{Bus, DeadLetter, DeadLetterFilter};
+use souk_bus::{Bus, CALL_TIMEOUT, DeadLetter, DeadLetterFilter};
 use souk_types::{Error, ErrorKind, Result, mask_texts};
 
 use crate::api::CHANGE_TIMEOUT;
 
-/// Time to wait for another operator. A page must answer within 5 s.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time to wait for another operator, as for a call to a service. It leaves the rest of
+/// [`CHANGE_TIMEOUT`] for the work.
+const LOCK_TIMEOUT: Duration = CALL_TIMEOUT;
 
 /// What an admin does with dead letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

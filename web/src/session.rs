@@ -2,6 +2,7 @@
 //! tokens are in cookies of the browser, and nowhere else.
 
 use rocket::Request;
+use souk_contract::shopping::{MAX_CODE, MAX_CODES};
 use tokio::sync::OnceCell;
 
 use crate::api::session::SignIn;
@@ -13,11 +14,6 @@ use crate::links::encode;
 /// Seconds before its expiry from which an access token is not used, so that it does not expire on
 /// its way.
 const EXPIRY_MARGIN: u64 = 20;
-
-/// Maximum number of discount codes, as in a quote.
-const MAX_CODES: usize = 10;
-/// Characters of a code.
-const MAX_CODE: usize = 40;
 
 /// The session of the visitor of a request.
 #[derive(Clone, Copy)]

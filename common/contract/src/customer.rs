@@ -175,6 +175,15 @@ impl std::fmt::Debug for AccountMailContent {
     }
 }
 
+/// Maximum number of passkeys of one account.
+pub const MAX_PASSKEYS: usize = 10;
+
+/// The longest name of a passkey, in characters.
+pub const MAX_PASSKEY_NAME: usize = 60;
+
+/// Maximum number of addresses of one account. Bounds the size of the account's document.
+pub const MAX_ADDRESSES: usize = 20;
+
 /// Marks ids of saved addresses; the type itself is private to `customer`.
 pub enum SavedAddress {}
 

@@ -8,6 +8,21 @@ use crate::products::ProductSnapshot;
 use crate::{Event, Request};
 use souk_types::{Address, Cursor, Email, Id, Language, Money, Page, Quantity, RequestId, Timestamp};
 
+/// Maximum number of discount codes of one quote or order.
+pub const MAX_CODES: usize = 10;
+
+/// The longest discount code, in characters.
+pub const MAX_CODE: usize = 40;
+
+/// The longest id of a shipping method, in characters.
+pub const MAX_METHOD_ID: usize = 40;
+
+/// Maximum number of brackets in the price of one shipping method.
+pub const MAX_BRACKETS: usize = 50;
+
+/// The longest name of a saved view of the orders, in characters.
+pub const MAX_VIEW_NAME: usize = 40;
+
 /// Marks ids of orders; the type itself is private to `shopping`.
 pub enum Order {}
 

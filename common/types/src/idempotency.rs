@@ -65,7 +65,8 @@ impl Fingerprint {
 pub struct KeyedRequest {
     /// The key.
     pub key: IdempotencyKey,
-    fingerprint: Fingerprint,
+    /// The fingerprint of its content.
+    pub fingerprint: Fingerprint,
 }
 
 impl KeyedRequest {

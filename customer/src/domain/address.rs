@@ -1,7 +1,7 @@
 //! The addresses that a customer has saved.
 
 use serde::{Deserialize, Serialize};
-use souk_contract::customer::AddressId;
+use souk_contract::customer::{AddressId, MAX_ADDRESSES};
 use souk_types::{Address, Error, Id, Result};
 
 /// An address of an account, with its id.
@@ -25,9 +25,6 @@ pub(crate) struct NewAddress {
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct AddressBook(Vec<SavedAddress>);
-
-/// Most addresses of an account. Bounds the size of the account's document.
-const MAX_ADDRESSES: usize = 20;
 
 impl AddressBook {
     pub(crate) fn get(&self, id: AddressId) -> Option<&Address> {

@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use souk_contract::customer::CustomerId;
+use souk_contract::customer::{CustomerId, MAX_PASSKEY_NAME, MAX_PASSKEYS};
 use souk_types::{Email, Error, Id, Result, Text, Timestamp};
 use webauthn_rp::bin::{Decode, Encode};
 use webauthn_rp::request::auth::AuthenticationVerificationOptions;
@@ -31,11 +31,9 @@ use super::relying_party::RelyingParty;
 
 /// Time to answer a challenge, of a registration or a sign-in.
 const CHALLENGE_LIFETIME: Duration = Duration::from_mins(5);
-/// Passkeys of one account.
-pub(crate) const MAX_PASSKEYS: usize = 10;
 
 /// The name that a customer gives to a passkey.
-pub(crate) type PasskeyName = Text<1, 60>;
+pub(crate) type PasskeyName = Text<1, MAX_PASSKEY_NAME>;
 
 /// The passkeys of an account.
 #[derive(Clone, Default, Serialize, Deserialize)]

@@ -6,6 +6,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use souk_contract::products::{ProductId, ProductSnapshot};
+use souk_contract::shopping::MAX_CODE;
 use souk_types::input::{Fields, Input, from_json};
 use souk_types::{
     Currency, EntityTag, Error, FieldError, Id, Integer, Money, Precondition, Price, Result, Text, Timestamp,
@@ -74,12 +75,12 @@ pub(crate) enum Benefit {
 pub(crate) struct BasisPoints(u32);
 
 impl TryFrom<Integer> for BasisPoints {
-    type Error = &'static str;
+    type Error = String;
 
     fn try_from(number: Integer) -> Result<Self, Self::Error> {
         match u32::try_from(number.get()) {
             Ok(bp @ 1..=WHOLE_BP) => Ok(Self(bp)),
-            _ => Err("must be 1 to 10000 basis points"),
+            _ => Err(format!("must be 1 to {WHOLE_BP} basis points")),
         }
     }
 }
@@ -104,12 +105,12 @@ impl Limit {
 }
 
 impl TryFrom<Integer> for Limit {
-    type Error = &'static str;
+    type Error = String;
 
     fn try_from(number: Integer) -> Result<Self, Self::Error> {
         match u32::try_from(number.get()) {
             Ok(uses @ 1..=MAX_LIMIT) => Ok(Self(uses)),
-            _ => Err("must be between 1 and 1,000,000"),
+            _ => Err(format!("must be between 1 and {MAX_LIMIT}")),
         }
     }
 }
@@ -123,7 +124,7 @@ impl From<Limit> for u32 {
 /// A discount code, as a client wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Code(Text<1, 40>);
+pub(crate) struct Code(Text<1, MAX_CODE>);
 
 impl Code {
     /// Returns the form in which codes are compared: lower case, in Normalization Form C, without
@@ -316,19 +317,19 @@ impl TryFrom<Unchecked> for Terms {
 
 impl Terms {
     /// Returns the first invalid field, and what is wrong with it.
-    fn problem(&self) -> Option<(&'static str, &'static str)> {
+    fn problem(&self) -> Option<(&'static str, String)> {
         let currency = match self.benefit {
             Benefit::Amount(price) => Some(price.currency()),
             Benefit::Percent(_) | Benefit::FreeShipping => None,
         };
         if self.products.len() > MAX_NAMED {
-            Some(("products", "must have at most 100 products"))
+            Some(("products", format!("must have at most {MAX_NAMED} products")))
         } else if self.categories.len() > MAX_NAMED {
-            Some(("categories", "must have at most 100 categories"))
+            Some(("categories", format!("must have at most {MAX_NAMED} categories")))
         } else if self.from.zip(self.until).is_some_and(|(from, until)| until <= from) {
-            Some(("until", "must be after from"))
+            Some(("until", "must be after from".to_owned()))
         } else if currency.zip(self.minimum).is_some_and(|(currency, minimum)| currency != minimum.currency()) {
-            Some(("minimum", "must be in the currency of value"))
+            Some(("minimum", "must be in the currency of value".to_owned()))
         } else {
             None
         }
@@ -376,7 +377,7 @@ impl Input for Terms {
         let terms = Self { code, benefit, minimum, limit, per_customer, from, until, products, categories, combines };
         match terms.problem() {
             None => Some(terms),
-            Some((field, problem)) => fields.refuse(field, problem),
+            Some((field, problem)) => fields.refuse(field, &problem),
         }
     }
 }

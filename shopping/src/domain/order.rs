@@ -15,6 +15,7 @@ pub(crate) mod number;
 mod placement;
 mod refund_shares;
 pub(crate) mod refunds;
+mod request_pair;
 mod restock;
 pub(crate) mod sales;
 mod settlement;
@@ -29,6 +30,7 @@ mod view;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use souk_contract::api::REQUEST_TIMEOUT;
 use souk_contract::customer::CustomerId;
 use souk_contract::products::{ProductSnapshot, ReservationId, ReservationLine, Reserve};
 use souk_contract::shopping::OrderId;
@@ -61,8 +63,8 @@ use super::payment::{ChargeRequest, PaymentDetails};
 use super::quote::{Item, Quote, QuoteLine, QuoteTax};
 
 /// Lease on a checkout step. After it expires, the worker is presumed dead, because requests end
-/// after 5 s.
-const STEP_LEASE: Duration = Duration::from_secs(10);
+/// after [`REQUEST_TIMEOUT`].
+const STEP_LEASE: Duration = REQUEST_TIMEOUT.saturating_mul(2);
 const RETRY_BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), factor: 2, longest: Duration::from_secs(16) };
 /// Delays between two checks of a payment or refund at the provider, which may take days to process
 /// it. A notification normally arrives first.

@@ -1,6 +1,7 @@
 //! The views of the list of orders that an admin has saved: filters under a name.
 
 use serde::{Deserialize, Serialize};
+use souk_contract::shopping::MAX_VIEW_NAME;
 use souk_types::input::{Fields, Input};
 use souk_types::{Error, Id, Result, Text};
 
@@ -12,11 +13,13 @@ const NO_ADDRESS: &str = "must have no e-mail address, which would outlive the e
 
 pub(crate) type SavedViewId = Id<SavedView>;
 
+type ViewName = Text<1, MAX_VIEW_NAME>;
+
 /// Filters under a name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SavedView {
     id: SavedViewId,
-    name: Text<1, 40>,
+    name: ViewName,
     #[serde(flatten)]
     filters: OrderFilters,
 }
@@ -24,13 +27,13 @@ pub(crate) struct SavedView {
 /// What a client sends to save a view.
 #[derive(Debug, Clone)]
 pub(crate) struct NewView {
-    name: Text<1, 40>,
+    name: ViewName,
     filters: OrderFilters,
 }
 
 impl Input for NewView {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let name = fields.required::<Text<1, 40>>("name");
+        let name = fields.required::<ViewName>("name");
         if name.as_ref().is_some_and(|name| name.contains('@')) {
             fields.refuse::<()>("name", NO_ADDRESS);
         }

@@ -74,6 +74,8 @@ struct Unchecked {
     first: Integer,
 }
 
+/// The longest prefix, in characters.
+const MAX_PREFIX: usize = 10;
 /// The largest first number of a shop. Numbers stay readable, and below 2^53.
 const MAX_FIRST: u64 = 999_999_999_999;
 
@@ -97,18 +99,19 @@ impl Default for OrderNumbers {
 }
 
 impl TryFrom<Unchecked> for OrderNumbers {
-    type Error = &'static str;
+    type Error = String;
 
     fn try_from(Unchecked { prefix, first }: Unchecked) -> Result<Self, Self::Error> {
-        if prefix.len() > 10 || !prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-/".contains(&byte)) {
-            return Err("prefix must have at most 10 letters, digits, hyphens and slashes");
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-/".contains(&byte);
+        if prefix.len() > MAX_PREFIX || !prefix.bytes().all(is_allowed) {
+            return Err(format!("prefix must have at most {MAX_PREFIX} letters, digits, hyphens and slashes"));
         }
         if prefix.ends_with(|c: char| c.is_ascii_digit()) {
-            return Err("prefix must not end in a digit, because two numbers could be equal");
+            return Err("prefix must not end in a digit, because two numbers could be equal".to_owned());
         }
         match u64::try_from(first.get()) {
             Ok(first @ 1..=MAX_FIRST) => Ok(Self { prefix, first }),
-            _ => Err("first must be between 1 and 999,999,999,999"),
+            _ => Err(format!("first must be between 1 and {MAX_FIRST}")),
         }
     }
 }
@@ -155,7 +158,8 @@ impl Input for Settings {
         let reverse_charge = fields.optional("reverse_charge").unwrap_or_default();
         let tax_registrations: Vec<Country> = fields.optional("tax_registrations").unwrap_or_default();
         if tax_registrations.len() > MAX_REGISTRATIONS {
-            return fields.refuse("tax_registrations", "must have at most 250 countries");
+            let problem = format!("must have at most {MAX_REGISTRATIONS} countries");
+            return fields.refuse("tax_registrations", &problem);
         }
         Some(Self {
             name: name?,

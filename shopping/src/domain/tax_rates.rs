@@ -50,12 +50,12 @@ pub(crate) struct TaxRate {
 struct Rate(u32);
 
 impl TryFrom<Integer> for Rate {
-    type Error = &'static str;
+    type Error = String;
 
     fn try_from(number: Integer) -> Result<Self, Self::Error> {
         match u32::try_from(number.get()) {
             Ok(rate_bp @ 0..=WHOLE_BP) => Ok(Self(rate_bp)),
-            _ => Err("must be a rate in basis points, 0 to 10000"),
+            _ => Err(format!("must be a rate in basis points, 0 to {WHOLE_BP}")),
         }
     }
 }

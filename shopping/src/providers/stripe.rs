@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use souk_contract::api::REQUEST_TIMEOUT;
 use souk_http::config::HttpUrl;
 use souk_types::{Error, Id, Result};
 use ureq::http::StatusCode;
@@ -26,8 +27,8 @@ use crate::domain::payment::{ChargeRequest, PaymentDetails, PaymentMethod, Retur
 
 /// The version of Stripe's API. It decides the fields of responses.
 const VERSION: &str = "2024-06-20";
-/// Timeout of one request. Two requests fit into a client's request timeout of 5 s.
-const TIMEOUT: Duration = Duration::from_millis(2_500);
+/// Timeout of one request. Two requests fit into [`REQUEST_TIMEOUT`].
+const TIMEOUT: Duration = Duration::from_millis(REQUEST_TIMEOUT.as_secs() * 1_000 / 2);
 /// Maximum size of a response, in bytes. The longest is a page of refunds, each with up to 25 KB of
 /// metadata.
 const MAX_RESPONSE: u64 = 4 * 1024 * 1024;

@@ -12,6 +12,8 @@ use souk_http::config::Environment;
 use crate::{App, Defaults, Options};
 
 const TEA: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+const ORDER: &str = "01890a5d-ac96-774b-bcce-b302099a8058";
+const OTHER_ORDER: &str = "01890a5d-ac96-774b-bcce-b302099a8059";
 
 async fn client(bus: &Bus) -> Client {
     let mut environment = Environment::from_pairs([("PUBLIC_URL", "https://shop.example")]);
@@ -123,6 +125,33 @@ async fn the_cart_names_a_product_that_has_another_currency_than_the_shop() {
     let (status, html) = get(&client, "/en/cart").await;
     assert!(status == Status::Ok && html.contains("Green tea is priced in USD, and this shop sells in EUR."), "{html}");
     assert!(!html.contains("right now") && !html.contains("/en/checkout"), "{html}");
+}
+
+fn cart_with_order(target: &str) -> Option<Value> {
+    let mut cart = cart(target)?;
+    cart["order_under_way"] = json!(ORDER);
+    Some(cart)
+}
+
+#[rocket::async_test]
+async fn the_cart_of_a_guest_links_only_to_its_own_order() {
+    let bus = Bus::local();
+    serve::<ShoppingApi>(&bus, cart_with_order);
+    let client = client(&bus).await;
+    // The cookie has the latest order of the browser. It can be one of an earlier cart.
+    for (cookies, link) in [
+        (format!("guest=token; order={ORDER}.key"), Some(format!("href=\"/en/order/{ORDER}?key"))),
+        (format!("guest=token; order={OTHER_ORDER}.key"), None),
+        ("guest=token".to_owned(), None),
+    ] {
+        let request = client.get("/en/cart").header(Accept::HTML).header(Header::new("Cookie", cookies.clone()));
+        let html = request.dispatch().await.into_string().await.unwrap_or_default();
+        assert!(html.contains("Green tea"), "{cookies}: {html}");
+        match link {
+            Some(link) => assert!(html.contains(&link), "{cookies}: {html}"),
+            None => assert!(!html.contains("/en/order/"), "{cookies}: {html}"),
+        }
+    }
 }
 
 #[rocket::async_test]

@@ -12,12 +12,12 @@ use souk_contract::customer::CustomerId;
 use souk_contract::products::ProductId;
 use souk_contract::shopping::RefundId;
 use souk_types::input::{Fields, Input};
-use souk_types::{Error, Fingerprint, IdempotencyKey, Money, Price, Quantity, Result, Text, Timestamp};
+use souk_types::{IdempotencyKey, KeyedRequest, Money, Price, Quantity, Result, Text, Timestamp};
 
 pub(crate) use self::decision::RefundDecision;
-use super::Order;
 use super::refund_shares::{RefundTax, Sold};
 use super::shipment::ShippedLine;
+use super::{Order, request_pair};
 use crate::domain::payment::state::Payment;
 
 /// Maximum number of refunds of one order.
@@ -69,19 +69,15 @@ impl NewRefund {
         let line = |ShippedLine { product_id, quantity }| NewRefundLine { product_id, quantity, restock: true };
         Self { lines: pieces.into_iter().map(line).collect(), shipping: false, amount: None, reason }
     }
-
-    fn fingerprint(&self) -> Result<Fingerprint> {
-        Fingerprint::of(self)
-    }
 }
 
 /// A refund that the shop has decided.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct OrderRefund {
     pub(crate) id: RefundId,
-    /// The idempotency key of the request, and its fingerprint. `None` for the refund of an order
-    /// that has ended.
-    request: Option<(IdempotencyKey, Fingerprint)>,
+    /// The request of an admin. `None` for the refund of an order that has ended.
+    #[serde(default, with = "request_pair")]
+    request: Option<KeyedRequest>,
     lines: Vec<RefundedLine>,
     /// How much of the shipping price it refunds.
     shipping: Money,
@@ -207,15 +203,12 @@ impl OrderRefund {
 impl Order {
     /// Returns the refund that a request with this key has made. Errors: `key-reused`.
     pub(crate) fn refund_by_key(&self, key: &IdempotencyKey, new: &NewRefund) -> Result<Option<RefundId>> {
-        let fingerprint = new.fingerprint()?;
+        let request = KeyedRequest::new(key.clone(), new)?;
         for refund in &self.refunds {
-            match &refund.request {
-                Some((used, of)) if used == key && *of == fingerprint => return Ok(Some(refund.id)),
-                Some((used, _)) if used == key => {
-                    let detail = "This Idempotency-Key was used for another refund of the order; use a new key.";
-                    return Err(Error::unprocessable("key-reused", detail));
-                }
-                _ => {}
+            if let Some(earlier) = &refund.request
+                && request.repeats(earlier)?
+            {
+                return Ok(Some(refund.id));
             }
         }
         Ok(None)

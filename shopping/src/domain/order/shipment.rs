@@ -5,10 +5,10 @@ use souk_contract::customer::CustomerId;
 use souk_contract::products::ProductId;
 use souk_contract::shopping::ShipmentId;
 use souk_types::input::{Fields, Input};
-use souk_types::{Error, Fingerprint, IdempotencyKey, Quantity, Result, Text, Timestamp};
+use souk_types::{Error, IdempotencyKey, KeyedRequest, Quantity, Result, Text, Timestamp};
 
 use super::fulfilment::{Fulfilment, Pieces};
-use super::{Order, OrderStatus};
+use super::{Order, OrderStatus, request_pair};
 use crate::domain::tracking;
 
 /// Maximum number of shipments of one order.
@@ -68,9 +68,9 @@ pub(crate) struct Shipment {
     delivered_at: Option<Timestamp>,
     /// The admin; `None` when the account is deleted.
     by: Option<CustomerId>,
-    /// The idempotency key of the request, and its fingerprint.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    request: Option<(IdempotencyKey, Fingerprint)>,
+    /// The request that sent it, if it had an idempotency key.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "request_pair")]
+    request: Option<KeyedRequest>,
 }
 
 /// A shipment as customers see it.
@@ -184,12 +184,13 @@ impl Order {
         admin: CustomerId,
         now: Timestamp,
     ) -> Result<Shipped> {
-        let request = key.map(|key| Ok::<_, Error>((key.clone(), Fingerprint::of(new)?))).transpose()?;
-        if let Some((key, fingerprint)) = &request
-            && let Some((_, known)) =
-                self.shipments.iter().filter_map(|shipment| shipment.request.as_ref()).find(|(known, _)| known == key)
-        {
-            return if known == fingerprint { Ok(Shipped::Before) } else { Err(Error::key_reused()) };
+        let request = key.map(|key| KeyedRequest::new(key.clone(), new)).transpose()?;
+        if let Some(request) = &request {
+            for earlier in self.shipments.iter().filter_map(|shipment| shipment.request.as_ref()) {
+                if request.repeats(earlier)? {
+                    return Ok(Shipped::Before);
+                }
+            }
         }
         if !matches!(self.status, OrderStatus::Confirmed | OrderStatus::PartiallyShipped) {
             let detail = "Only a confirmed order of which pieces are left can be shipped.";

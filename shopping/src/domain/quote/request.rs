@@ -1,14 +1,12 @@
 //! The client's part of a quote.
 
 use serde::{Deserialize, Serialize};
+use souk_contract::shopping::{MAX_CODES, MAX_METHOD_ID};
 use souk_types::input::{Fields, Input};
 use souk_types::{Address, Email, Text};
 
 use crate::domain::discount::Code;
 use crate::domain::tax::VatNumber;
-
-/// Maximum number of discount codes in one request.
-const MAX_CODES: usize = 10;
 
 /// What the client says about an order. All fields are optional in a quote.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +30,7 @@ impl Input for QuoteRequest {
         let codes: Vec<Code> = fields.optional("codes").unwrap_or_default();
         let vat_number = fields.optional("vat_number");
         if codes.len() > MAX_CODES {
-            return fields.refuse("codes", "must have at most 10 codes");
+            return fields.refuse("codes", &format!("must have at most {MAX_CODES} codes"));
         }
         Some(Self { email, shipping_address, billing_address, shipping_method, codes, vat_number })
     }
@@ -47,20 +45,20 @@ pub(crate) fn optional_object<T: Input>(fields: &mut Fields, name: &str) -> Opti
     None
 }
 
-/// The id of a shipping method: 1 to 40 lower-case letters, digits and hyphens.
+/// The id of a shipping method: lower-case letters, digits and hyphens.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
-pub(crate) struct MethodId(Text<1, 40>);
+pub(crate) struct MethodId(Text<1, MAX_METHOD_ID>);
 
 impl TryFrom<String> for MethodId {
-    type Error = &'static str;
+    type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if !text.bytes().all(is_allowed) {
-            return Err("must have lower-case letters, digits and hyphens only");
+            return Err("must have lower-case letters, digits and hyphens only".to_owned());
         }
-        Text::try_from(text).map(Self).map_err(|_| "must have 1 to 40 characters")
+        Text::try_from(text).map(Self)
     }
 }
 

@@ -1,11 +1,10 @@
 //! A method of shipping: its price for a parcel, and the days that it takes.
 
 use serde::{Deserialize, Serialize};
+use souk_contract::shopping::MAX_BRACKETS;
 use souk_types::{Currency, Integer, Money, Price, Result, Text};
 
 use crate::domain::quote::MethodId;
-
-const MAX_BRACKETS: usize = 50;
 
 /// A way to ship to a zone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

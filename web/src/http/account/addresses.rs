@@ -3,7 +3,7 @@
 use askama::Template;
 use rocket::{get, post};
 use serde_json::{Value, json};
-use souk_contract::customer::AddressId;
+use souk_contract::customer::{AddressId, MAX_ADDRESSES};
 use souk_http::Param;
 
 use super::{FormPage, Refused};
@@ -17,9 +17,6 @@ use crate::visit::Visit;
 
 /// The fields of the page have no prefix, and any country: the shop may ship there tomorrow.
 const FORM: AddressForm<'_> = AddressForm { prefix: "", section: "", countries: None };
-
-/// Most addresses of an account.
-const MAX_ADDRESSES: usize = 20;
 
 #[derive(Template)]
 #[template(path = "account/addresses.html")]

@@ -4,6 +4,7 @@
 use askama::Template;
 use rocket::{get, post};
 use serde_json::Value;
+use souk_contract::customer::{MAX_PASSKEY_NAME, MAX_PASSKEYS};
 use souk_types::Timestamp;
 
 use super::sessions::device;
@@ -17,10 +18,6 @@ use crate::visit::Visit;
 
 const PATH: &str = "/account/passkeys";
 const NEW: &str = "/account/passkeys/new";
-
-/// Passkeys of one account, as `customer` limits them.
-const MOST: usize = 10;
-const LONGEST_NAME: usize = 60;
 
 #[derive(Template)]
 #[template(path = "account/passkeys.html")]
@@ -88,7 +85,7 @@ pub(super) async fn list(visit: Visit<'_>, done: Option<&str>) -> PageResult {
         name: passkey.name,
     };
     let passkeys: Vec<Row> = passkeys?.into_iter().map(row).collect();
-    let can_add = passkeys.len() < MOST;
+    let can_add = passkeys.len() < MAX_PASSKEYS;
     Ok(Page::personal(&PasskeysPage { page: frame?, passkeys, can_add, was_added: done.is_some() })?.into())
 }
 
@@ -248,7 +245,7 @@ fn proof_fields(visit: &Visit<'_>, form: &FormState, asks_code: bool) -> Vec<Fie
 async fn naming_page(visit: &Visit<'_>, state: &FormState) -> Result<DevicePage, PageError> {
     let mut page = visit.frame(visit.text("passkeys-add").to_string()).await?;
     NEW.clone_into(&mut page.path);
-    let name = Field::new(state, "name", visit.text("passkey-name")).up_to(LONGEST_NAME);
+    let name = Field::new(state, "name", visit.text("passkey-name")).up_to(MAX_PASSKEY_NAME);
     Ok(DevicePage {
         page,
         ceremony: Ceremony::Create,

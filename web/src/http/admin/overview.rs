@@ -3,11 +3,10 @@
 mod sales;
 mod todo;
 
-use std::time::Duration;
-
 use askama::Template;
 use futures_util::future::BoxFuture;
 use rocket::get;
+use souk_bus::CALL_TIMEOUT;
 use souk_contract::role::Permission;
 use souk_types::CappedCount;
 use tokio::time::timeout;
@@ -29,9 +28,6 @@ use crate::visit::Visit;
 
 /// Orders or products in one part.
 const PART_SIZE: usize = 5;
-
-/// Time for the broker, as for a call to a service. A page must answer within 5 s.
-const BROKER_TIMEOUT: Duration = Duration::from_secs(2);
 
 const TO_PACK: &str = "/admin/orders?status=confirmed&sort=oldest";
 const PARTLY_SENT: &str = "/admin/orders?status=partially-shipped&sort=oldest";
@@ -234,7 +230,7 @@ async fn queues(visit: &Visit<'_>, is_allowed: bool) -> Queues {
     if !is_allowed {
         return Queues::None;
     }
-    timeout(BROKER_TIMEOUT, visit.app.monitor.queues()).await.unwrap_or(Queues::Unknown)
+    timeout(CALL_TIMEOUT, visit.app.monitor.queues()).await.unwrap_or(Queues::Unknown)
 }
 
 /// Returns the first orders.

@@ -3,7 +3,7 @@
 use souk_contract::customer::CustomerId;
 use souk_contract::products::ReservationLine;
 use souk_contract::shopping::RefundId;
-use souk_types::{Error, FieldError, IdempotencyKey, Language, Money, Result, Text, Timestamp};
+use souk_types::{Error, FieldError, IdempotencyKey, KeyedRequest, Language, Money, Result, Text, Timestamp};
 
 use super::{MAX_REFUNDS, NewRefund, OrderRefund, RefundedLine};
 use crate::domain::order::refund_shares::Sold;
@@ -140,7 +140,7 @@ impl Order {
         self.return_pieces(id, restocked.collect());
         self.refunds.push(OrderRefund {
             id,
-            request: Some((key.clone(), new.fingerprint()?)),
+            request: Some(KeyedRequest::new(key.clone(), new)?),
             lines,
             shipping,
             amount,

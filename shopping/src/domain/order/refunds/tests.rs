@@ -172,6 +172,23 @@ fn the_same_key_gets_the_same_refund() {
 }
 
 #[test]
+fn the_request_of_a_refund_is_stored_as_a_pair() {
+    let mut order = in_state(OrderStatus::Confirmed);
+    let request = json!({"amount": {"amount": 100, "currency": "EUR"}, "reason": "broken"});
+    refund(&mut order, "key", request.clone()).unwrap();
+    let mut stored = serde_json::to_value(&order).unwrap();
+    let pair = json!(["key", "ew6sei+p8bwq3cbqtZzJsV1eyM5nTuvTOFE2DnDHfa8"]);
+    assert_eq!(stored["refunds"][0]["request"], pair, "as in the previous release");
+
+    let mut read: Order = serde_json::from_value(stored.clone()).unwrap();
+    assert!(matches!(refund(&mut read, "key", request).unwrap(), RefundDecision::Existing(_)));
+    // The refund of an order that has ended.
+    stored["refunds"][0]["request"] = Value::Null;
+    let read: Order = serde_json::from_value(stored.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&read).unwrap()["refunds"], stored["refunds"]);
+}
+
+#[test]
 fn a_cancelled_order_records_the_refund_of_the_rest() {
     let mut order = in_state(OrderStatus::Confirmed);
     let request = pieces(&order, 1);

@@ -54,6 +54,22 @@ fn the_same_key_ships_one_parcel() {
 }
 
 #[test]
+fn the_request_of_a_parcel_is_stored_as_a_pair() {
+    let (mut order, now, admin) = (in_state(OrderStatus::PartiallyShipped), Timestamp::now(), CustomerId::new());
+    let key: IdempotencyKey = "parcel".parse().unwrap();
+    let new = NewShipment { lines: None, carrier: None, tracking: None };
+    order.ship(&new, Some(&key), admin, now).unwrap();
+    let stored = serde_json::to_value(&order).unwrap();
+    assert_eq!(stored["shipments"][0].get("request"), None, "it had no key");
+    let pair = serde_json::json!(["parcel", "Y5AqN8UWj5aoqMSx2sByVHAzfNmkD3gcusWhJgI5LVw"]);
+    assert_eq!(stored["shipments"][1]["request"], pair, "as in the previous release");
+
+    let mut read: Order = serde_json::from_value(stored.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&read).unwrap(), stored);
+    assert_eq!(read.ship(&new, Some(&key), admin, now).unwrap(), Shipped::Before);
+}
+
+#[test]
 fn an_order_whose_money_is_refunded_is_not_shipped() {
     let mut order = in_state(OrderStatus::PartiallyShipped);
     apply(&mut order, &refunded(TOTAL, TOTAL));

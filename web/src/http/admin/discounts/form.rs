@@ -1,6 +1,7 @@
 //! The fields of a discount.
 
 use serde_json::{Value, json};
+use souk_contract::shopping::MAX_CODE;
 use souk_types::FieldError;
 
 use super::super::edit::check;
@@ -25,7 +26,10 @@ pub(super) fn fields(visit: &Visit<'_>, state: &FormState, offered: Option<&[Str
     ];
     let kinds = kinds.map(|(value, key)| (value.to_owned(), visit.text(key).to_string()));
     vec![
-        field("code", Key("discount-code")).short(Kind::Text, 40).optional().hint(visit.text("discount-code-hint")),
+        field("code", Key("discount-code"))
+            .short(Kind::Text, MAX_CODE)
+            .optional()
+            .hint(visit.text("discount-code-hint")),
         field("kind", Key("discount-kind")).choices(kinds),
         field("value", Key("discount-value")).short(Kind::Number, 20).hint(visit.text("discount-value-hint")),
         field("currency", Key("admin-currency")).short(Kind::Text, 3).optional(),

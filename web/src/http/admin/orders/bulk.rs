@@ -7,6 +7,8 @@ use futures_util::stream;
 use rocket::http::Status;
 use rocket::post;
 use serde_json::json;
+use souk_bus::CALL_TIMEOUT;
+use souk_contract::api::REQUEST_TIMEOUT;
 use souk_contract::role::Permission;
 use souk_contract::shopping::OrderId;
 use tokio::time::{Instant, timeout_at};
@@ -27,8 +29,9 @@ use crate::visit::Visit;
 const MAX_ORDERS: usize = 50;
 /// Orders that are changed at the same time.
 const CONCURRENCY: usize = 8;
-/// Time for all changes. Reading the list takes up to 2 s more, and a page must answer within 5 s.
-const TIMEOUT: Duration = Duration::from_millis(2_500);
+/// Time for all changes. Reading the list takes up to [`CALL_TIMEOUT`] more, and rendering it the
+/// rest of [`REQUEST_TIMEOUT`].
+const TIMEOUT: Duration = REQUEST_TIMEOUT.saturating_sub(CALL_TIMEOUT).saturating_sub(Duration::from_millis(500));
 /// The longest query of the list that the form keeps, in characters.
 const MAX_QUERY: usize = 500;
 /// The hidden field of the page that asks whether orders are to be marked as sent.

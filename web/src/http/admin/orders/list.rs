@@ -6,6 +6,7 @@ use askama::Template;
 use rocket::http::Status;
 use rocket::{FromForm, get};
 use souk_contract::role::Permission;
+use souk_contract::shopping::MAX_VIEW_NAME;
 use souk_types::{Country, Error, sort_key};
 use url::form_urlencoded;
 
@@ -194,7 +195,7 @@ pub(super) async fn page(
     };
     let rows: Option<Vec<Row>> = list.map(|list| list.items.iter().map(row).collect());
     let fields = fields(visit.language, &state);
-    let name = Field::new(&shown.view, "name", visit.text("orders-view-name")).up_to(views::MAX_NAME);
+    let name = Field::new(&shown.view, "name", visit.text("orders-view-name")).up_to(MAX_VIEW_NAME);
     let template = ListPage {
         page,
         nav,

@@ -17,9 +17,6 @@ use crate::locale::Key;
 use crate::page::{Answer, PageResult};
 use crate::visit::Visit;
 
-/// The longest name of a view, in characters.
-pub(super) const MAX_NAME: usize = 40;
-
 /// The views of Souk: a name, and the query that it stands for.
 const VIEWS: [(Key, &str); 7] = [
     (Key("orders-view-all"), ""),

@@ -2,6 +2,7 @@
 //! `total-0`, and `price-0`. A row that is left empty is none.
 
 use serde_json::{Value, json};
+use souk_contract::shopping::MAX_BRACKETS;
 use souk_types::{Currency, Money};
 
 use super::super::products::{price, whole};
@@ -9,8 +10,6 @@ use crate::fields::{Field, FormState, Kind};
 use crate::locale::{Key, Language};
 use crate::visit::Visit;
 
-/// The longest list, as in the API.
-const MAX_ROWS: usize = 50;
 /// Empty rows below those that are filled in.
 const EMPTY_ROWS: usize = 3;
 
@@ -42,7 +41,7 @@ impl Scale {
             let field = Field::new(state, &name, label).short(Kind::Number, 20);
             if position == 0 { field } else { field.optional() }
         };
-        (0..(filled + EMPTY_ROWS).min(MAX_ROWS))
+        (0..(filled + EMPTY_ROWS).min(MAX_BRACKETS))
             .flat_map(|position| {
                 [
                     field(format!("{}-{position}", self.field()), label, position),
@@ -75,7 +74,7 @@ impl Scale {
             rows = sorted.into_iter().map(|(_, row)| row).collect();
         }
         let filled = rows.len();
-        self.fill(state, rows.into_iter().chain((filled..MAX_ROWS).map(|_| Default::default())));
+        self.fill(state, rows.into_iter().chain((filled..MAX_BRACKETS).map(|_| Default::default())));
     }
 
     /// Returns the rows as JSON, with values that cannot be read as they were typed.
@@ -106,7 +105,7 @@ impl Scale {
 
     fn rows(self, state: &FormState) -> Vec<(String, String)> {
         let value = |field: &str, position: usize| state.value(&format!("{field}-{position}")).to_owned();
-        let rows = (0..MAX_ROWS).map(|position| (value(self.field(), position), value("price", position)));
+        let rows = (0..MAX_BRACKETS).map(|position| (value(self.field(), position), value("price", position)));
         rows.filter(|(limit, price)| !limit.is_empty() || !price.is_empty()).collect()
     }
 }

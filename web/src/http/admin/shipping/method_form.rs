@@ -1,6 +1,7 @@
 //! The fields of a shipping method. Which ones it has depends on the kind of its price.
 
 use serde_json::{Value, json};
+use souk_contract::shopping::MAX_METHOD_ID;
 use souk_types::{FieldError, Money};
 
 use super::super::products::{price, whole};
@@ -11,9 +12,6 @@ use crate::fields::{Field, FormState, Kind};
 use crate::links;
 use crate::locale::{Key, Language};
 use crate::visit::Visit;
-
-/// The longest id of a method, in characters.
-const MAX_ID: usize = 40;
 
 /// The kind of a price.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -205,7 +203,7 @@ pub(super) fn name(kind: PriceKind, refused: &FieldError, prefix: &str) -> Optio
 pub(super) fn new_id(name: &str, others: &[Value]) -> String {
     let ascii: String =
         links::slug(name).chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
-    let base: String = ascii.trim_matches('-').chars().take(MAX_ID - 4).collect();
+    let base: String = ascii.trim_matches('-').chars().take(MAX_METHOD_ID - 4).collect();
     let base = if base.is_empty() { "method".to_owned() } else { base };
     let is_free = |id: &String| others.iter().all(|other| other["id"] != *id.as_str());
     let numbered = (2..).map(|number: u32| format!("{base}-{number}"));
@@ -228,7 +226,7 @@ mod tests {
         ] {
             assert_eq!(new_id(name, &others), expected, "{name}");
         }
-        assert!(new_id(&"long ".repeat(30), &others).len() <= MAX_ID);
+        assert!(new_id(&"long ".repeat(30), &others).len() <= MAX_METHOD_ID);
     }
 
     #[test]
