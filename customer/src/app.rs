@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use crate::domain::account::Profile;
 use crate::domain::relying_party::RelyingParty;
 use crate::domain::session::Proof;
-use crate::domain::token_secret::MailKeys;
+use crate::domain::token_secret::{ChallengeKeys, MailKeys};
 use crate::options::StaffSecondFactor;
 use crate::providers::attempts::Attempts;
 use crate::providers::export_slots::ExportSlots;
@@ -32,6 +32,7 @@ pub struct App {
     pub(crate) erasures: Erasures,
     pub(crate) mails: Mails,
     pub(crate) mail_keys: Arc<MailKeys>,
+    pub(crate) challenge_keys: Arc<ChallengeKeys>,
     /// Notified when a receipt of an erasure changes in this process.
     pub(crate) erasure_progress: Arc<Notify>,
     pub(crate) hasher: PasswordHasher,

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod address;
+pub(crate) mod code_challenge;
 pub(crate) mod device;
 pub(crate) mod erasure;
 pub(crate) mod mail;

@@ -54,6 +54,7 @@ impl App {
             erasures: Erasures::open(&database)?,
             mails: Mails::open(&database)?,
             mail_keys: Arc::new(key.mail_keys()),
+            challenge_keys: Arc::new(key.challenge_keys()),
             erasure_progress: Arc::default(),
             hasher: PasswordHasher::new(),
             attempts: Arc::new(Attempts::new(limits, &options)),

@@ -8,7 +8,7 @@ use souk_contract::role::Role;
 use souk_http::auth::Identity;
 use souk_http::rate_limit::shared::SharedLimits;
 use souk_store::{Database, Durability};
-use souk_types::{Network, Timestamp};
+use souk_types::{Language, Network, Timestamp};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
@@ -27,7 +27,7 @@ pub(crate) fn home() -> Network {
 /// Returns who a session is for that was opened by the password alone, in a shop that requires a
 /// second step of its staff.
 pub(crate) fn by_password(id: CustomerId) -> Identity {
-    Identity { id, role: Role::Customer, generation: 1, is_email_verified: true }
+    Identity { id, role: Role::Customer, generation: 1, is_email_verified: true, language: Language::English }
 }
 
 /// Starts the service. The database is deleted with the directory.

@@ -186,10 +186,15 @@ pub(crate) enum Kind {
     Select,
     /// A number as people type it.
     Number,
+    /// Digits, for which a phone shows a keypad.
+    Digits,
     /// A moment, without the time zone.
     Moment,
     /// A check box. Its value is `true`, or empty.
     Check,
+    /// A file. Its value is what the file may be: `.csv`, `image/png`. The form that has it is
+    /// multipart.
+    File,
     /// Any number of the options, as check boxes. The value has those that are chosen, one a line.
     Many,
 }
@@ -290,6 +295,11 @@ impl Field {
         Self { kind: Kind::Check, is_required: false, ..self }
     }
 
+    /// Makes the field a file of one of these types, as in the attribute `accept`.
+    pub(crate) fn file(self, accept: &str) -> Self {
+        Self { kind: Kind::File, value: accept.to_owned(), ..self }
+    }
+
     /// Whether the field is a check box, whose label comes after it.
     pub(crate) fn is_check(&self) -> bool {
         self.kind == Kind::Check
@@ -319,7 +329,8 @@ impl Field {
             Kind::Date => "date",
             Kind::Moment => "datetime-local",
             Kind::Check | Kind::Many => "checkbox",
-            Kind::Text | Kind::Long | Kind::Select | Kind::Number => "text",
+            Kind::File => "file",
+            Kind::Text | Kind::Long | Kind::Select | Kind::Number | Kind::Digits => "text",
         }
     }
 

@@ -12,7 +12,7 @@ use rocket::Request;
 use serde::{Deserialize, Serialize};
 use souk_contract::customer::CustomerId;
 use souk_contract::role::{Permission, Role};
-use souk_types::{Error, Result};
+use souk_types::{Error, Language, Result};
 
 pub use self::guards::{Authenticator, CustomerAuth, Permitted, StaffAuth, permission};
 pub use self::revocations::TokenRevocations;
@@ -39,6 +39,10 @@ pub struct Claims {
     /// token of an earlier release does not say it, and is trusted.
     #[serde(default = "trusted")]
     pub email_verified: bool,
+    /// The language of the account's mails (OIDC Core 1.0, section 5.1). A token of an earlier
+    /// release does not say it.
+    #[serde(default)]
+    pub locale: Language,
     /// Always [`ISSUER`].
     pub iss: String,
     /// Always [`ISSUER`].
@@ -74,6 +78,8 @@ pub struct Identity {
     pub generation: u32,
     /// Whether the account had shown to receive mail at its address when the token was issued.
     pub is_email_verified: bool,
+    /// The language of its mails.
+    pub language: Language,
 }
 
 impl Identity {

@@ -35,8 +35,9 @@ impl From<Error> for Problem {
     }
 }
 
+/// Returns the status of a response with an error of this kind.
 #[must_use]
-pub(crate) fn status(kind: ErrorKind) -> Status {
+pub fn status(kind: ErrorKind) -> Status {
     match kind {
         ErrorKind::Malformed => Status::BadRequest,
         ErrorKind::Unauthenticated => Status::Unauthorized,

@@ -7,6 +7,7 @@ use souk_types::{Error, Network, Result, Timestamp};
 use super::{accounts, credentials};
 use crate::app::App;
 use crate::domain::account::{Profile, code_required};
+use crate::domain::code_challenge::CodeChallenge;
 use crate::domain::mail::Mail;
 use crate::domain::password::PasswordGuess;
 use crate::domain::totp::{StepCode, TotpSecret};
@@ -87,13 +88,16 @@ async fn switch<R>(app: &App, id: CustomerId, is_on: bool, rule: impl Fn(&mut Pr
     Ok(result)
 }
 
-/// Checks the code of a sign-in whose password was right. Errors: `code-required`;
-/// `Unauthenticated` for a wrong code; `too-many-attempts`.
+/// Checks the code of a sign-in whose password was right. Errors: `code-required`, with a challenge
+/// for the request that brings the code; `Unauthenticated` for a wrong code; `too-many-attempts`.
 pub(crate) async fn check(app: &App, profile: &Profile, code: Option<StepCode>, network: Network) -> Result<()> {
     if !profile.second_step.is_active() {
         return Ok(());
     }
-    let code = code.ok_or_else(code_required)?;
+    let Some(code) = code else {
+        let challenge = CodeChallenge::new(profile, &app.challenge_keys, Timestamp::now());
+        return Err(code_required().with_member("challenge", challenge.to_string()));
+    };
     if accept(app, profile, code, network).await? {
         Ok(())
     } else {

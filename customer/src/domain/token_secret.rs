@@ -1,5 +1,5 @@
 //! The secret half of a token, the digest of it that the service stores, and the keys that derive
-//! secrets: the next one of a session, and that of a mail.
+//! secrets: the next one of a session, that of a mail, and that of a challenge.
 
 use std::fmt;
 use std::str::FromStr;
@@ -127,6 +127,26 @@ impl MailKeys {
     /// Whether one of the keys has made the secret.
     pub(crate) fn made(&self, secret: &TokenSecret, purpose: Purpose, mail: AccountMailId) -> bool {
         self.0.all().any(|key| mail_secret(*key, purpose, mail).digest() == secret.digest())
+    }
+}
+
+/// The keys that derive the secrets of challenges for codes.
+pub(crate) struct ChallengeKeys(DerivedKeys);
+
+impl ChallengeKeys {
+    pub(crate) fn from_signing_keys<'k>(first: &[u8], others: impl Iterator<Item = &'k [u8]>) -> Self {
+        Self(DerivedKeys::new(*b"souk: code challenges", first, others))
+    }
+
+    /// Returns the secret of a challenge with these claims.
+    pub(crate) fn secret(&self, claims: &str) -> TokenSecret {
+        TokenSecret(hmac_sha256(self.0.first, claims.as_bytes()))
+    }
+
+    /// Whether one of the keys has made the secret.
+    pub(crate) fn made(&self, secret: &TokenSecret, claims: &str) -> bool {
+        let of_key = |key: &[u8; 32]| TokenSecret(hmac_sha256(*key, claims.as_bytes()));
+        self.0.all().any(|key| of_key(key).digest() == secret.digest())
     }
 }
 

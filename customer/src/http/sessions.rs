@@ -14,7 +14,7 @@ use super::auth::CustomerAuth;
 use super::client_info::SignInClient;
 use crate::app::App;
 use crate::application::credentials;
-use crate::application::sessions::{self, Credentials, SignIn};
+use crate::application::sessions::{self, CodeAnswer, Credentials, SignIn};
 use crate::domain::device::Device;
 use crate::domain::session::{RefreshToken, Session, SessionId};
 
@@ -52,13 +52,38 @@ impl Input for Credentials {
     }
 }
 
-#[post("/login", data = "<credentials>")]
+/// A sign-in by the password, or its second request, which brings the code.
+enum SignInRequest {
+    Password(Credentials),
+    Code(CodeAnswer),
+}
+
+impl Input for SignInRequest {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let is_answer = fields.is_given("challenge");
+        let challenge = fields.optional::<String>("challenge");
+        if !is_answer {
+            return Credentials::read(fields).map(Self::Password);
+        }
+        for name in ["email", "password"] {
+            fields.forbid(name, "is not sent with a challenge, which stands for it");
+        }
+        let code = fields.required("code");
+        Some(Self::Code(CodeAnswer { challenge: challenge?.parse().ok(), code: code? }))
+    }
+}
+
+#[post("/login", data = "<request>")]
 async fn sign_in(
     app: &State<App>,
     client: SignInClient,
-    credentials: Json<Credentials>,
+    request: Json<SignInRequest>,
 ) -> souk_http::Result<JsonResponse<SignInView>> {
-    Ok(JsonResponse(sessions::sign_in(app, credentials.0, client.0).await?.into()))
+    let signed_in = match request.0 {
+        SignInRequest::Password(credentials) => sessions::sign_in(app, credentials, client.0).await,
+        SignInRequest::Code(answer) => sessions::answer_challenge(app, answer, client.0).await,
+    };
+    Ok(JsonResponse(signed_in?.into()))
 }
 
 struct RefreshTokenBody {

@@ -16,7 +16,7 @@ use souk_types::{Error, Result, Timestamp};
 
 pub use self::file::KeyError;
 pub use self::rotation::RotationStep;
-use crate::domain::token_secret::{MailKeys, RootKeys};
+use crate::domain::token_secret::{ChallengeKeys, MailKeys, RootKeys};
 
 /// An Ed25519 key pair, and further ones.
 pub struct SigningKey {
@@ -24,7 +24,7 @@ pub struct SigningKey {
     public: Jwk,
     header: Header,
     /// Keys that do not sign: during a key rotation the previous or the next one. They verify
-    /// access tokens, and recognise refresh tokens and tokens of mails.
+    /// access tokens, and recognise refresh tokens, tokens of mails and challenges.
     others: Vec<SigningKey>,
 }
 
@@ -48,6 +48,11 @@ impl SigningKey {
         MailKeys::from_signing_keys(self.secret.as_bytes(), self.others.iter().map(|key| key.secret.as_bytes()))
     }
 
+    /// Returns the keys from which the secrets of challenges derive, one for each signing key.
+    pub(crate) fn challenge_keys(&self) -> ChallengeKeys {
+        ChallengeKeys::from_signing_keys(self.secret.as_bytes(), self.others.iter().map(|key| key.secret.as_bytes()))
+    }
+
     fn all(&self) -> impl Iterator<Item = &Self> {
         std::iter::once(self).chain(&self.others)
     }
@@ -60,6 +65,7 @@ impl SigningKey {
             role: identity.role,
             generation: identity.generation,
             email_verified: identity.is_email_verified,
+            locale: identity.language,
             iss: ISSUER.to_owned(),
             aud: ISSUER.to_owned(),
             iat: now.unix_seconds(),
@@ -129,12 +135,18 @@ mod tests {
     use souk_contract::customer::{GetKeys, Keys};
     use souk_contract::role::Role;
     use souk_http::auth::Verifier;
-    use souk_types::{ErrorKind, Id};
+    use souk_types::{ErrorKind, Id, Language};
 
     use super::*;
 
     fn admin() -> Identity {
-        Identity { id: Id::new(), role: Role::Admin, generation: 1, is_email_verified: true }
+        Identity {
+            id: Id::new(),
+            role: Role::Admin,
+            generation: 1,
+            is_email_verified: true,
+            language: Language::English,
+        }
     }
 
     fn verifier_for(key: &SigningKey) -> Verifier {
@@ -149,8 +161,9 @@ mod tests {
     fn claims_for(identity: Identity) -> Claims {
         let now = Timestamp::now().unix_seconds();
         let (iss, aud) = (ISSUER.to_owned(), ISSUER.to_owned());
-        let (sub, role, email_verified) = (identity.id, identity.role, identity.is_email_verified);
-        Claims { sub, role, generation: 1, email_verified, iss, aud, iat: now, exp: now + 600 }
+        let (sub, role, email_verified, locale) =
+            (identity.id, identity.role, identity.is_email_verified, identity.language);
+        Claims { sub, role, generation: 1, email_verified, locale, iss, aud, iat: now, exp: now + 600 }
     }
 
     #[tokio::test]

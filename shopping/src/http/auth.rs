@@ -39,20 +39,23 @@ impl<'r> FromRequest<'r> for Client {
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
         let ClientNetwork(network) = ClientNetwork::of(request);
-        let language = ClientLanguage::of(request).0.unwrap_or_default();
-        let client = owner_of(request).await.map(|(owner, is_verified)| Self { owner, network, is_verified, language });
+        let named = ClientLanguage::of(request).0;
+        let client = owner_of(request).await.map(|(owner, identity)| {
+            let is_verified = identity.is_some_and(|identity| identity.is_email_verified);
+            let of_account = identity.map(|identity| identity.language);
+            Self { owner, network, is_verified, language: named.or(of_account).unwrap_or_default() }
+        });
         guard_outcome(request, client)
     }
 }
 
-/// Returns the owner of the cart that a request is about, and whether it is an account with a
-/// verified e-mail address.
-async fn owner_of(request: &Request<'_>) -> Result<(CartOwner, bool)> {
+/// Returns the owner of the cart that a request is about, and the identity of an account.
+async fn owner_of(request: &Request<'_>) -> Result<(CartOwner, Option<Identity>)> {
     let app = request.rocket().state::<App>().ok_or_else(|| Error::internal("App is not managed"))?;
     let token = auth::bearer_token(request)?;
     if is_guest_token(token) {
-        return Ok((CartOwner::Guest(app.guest_tokens.verify(token).await?), false));
+        return Ok((CartOwner::Guest(app.guest_tokens.verify(token).await?), None));
     }
     let identity = app.authenticate(token).await?;
-    Ok((CartOwner::Customer(identity.id), identity.is_email_verified))
+    Ok((CartOwner::Customer(identity.id), Some(identity)))
 }

@@ -146,8 +146,15 @@ impl Canary {
             let body = json!({"email": customer.email, "password": customer.password, "code": code});
             post(&client, "/customer/login", body)
         };
+        let body = json!({"email": customer.email, "password": customer.password});
+        let asks = post(&client, "/customer/login", body).retry_while_busy().await.expect_status(409);
+        let challenge = asks["challenge"].as_str().unwrap().to_owned();
         let signed_in = sign_in(&next).retry_while_busy().await.expect_status(200);
         self.expect_refused(sign_in(&next)).await;
+        self.expect_refused(post(&client, "/customer/login", json!({"challenge": challenge, "code": next}))).await;
+        self.expect_refused(post(&client, "/customer/login", json!({"challenge": challenge}))).await;
+        self.expect_refused(client.with_token(&challenge).get("/customer/profile")).await;
+        self.secrets.push(("a challenge", challenge.rsplit_once('.').unwrap().1.to_owned()));
         let by_recovery = sign_in(recovery[0].as_str().unwrap()).retry_while_busy().await.expect_status(200);
         let refreshed = client.refresh_session(by_recovery["refresh_token"].as_str().unwrap()).await.expect_status(200);
         for response in [&signed_in, &by_recovery, &refreshed] {
@@ -164,8 +171,8 @@ impl Canary {
         Customer::from_sign_in(&client, &customer.email, &customer.password, &signed_in)
     }
 
-    /// Signs in on a page, also with a wrong password.
-    async fn use_pages(&self, shop: &Shop, customer: &Customer) {
+    /// Signs in on a page, with a wrong code.
+    async fn use_pages(&mut self, shop: &Shop, customer: &Customer) {
         let visitor = shop.visitor();
         visitor.set_cookie("refresh", &customer.refresh_token);
         for path in ["/en/account", "/en/account/addresses", "/en/account/orders", "/en/cart", "/en/admin"] {
@@ -173,7 +180,10 @@ impl Canary {
         }
         let other = shop.visitor();
         let form = other.open("/en/account/sign-in").await.form("/sign-in");
-        other.send_form(&form.set("email", &self.email).set("password", &customer.password)).await;
+        let asks = other.send_form(&form.set("email", &self.email).set("password", &customer.password)).await;
+        let form = asks.form("/sign-in");
+        self.secrets.push(("a challenge", form.value("challenge").rsplit_once('.').unwrap().1.to_owned()));
+        other.send_form(&form.set("code", "wrong")).await.expect_status(401);
     }
 
     /// Sends secrets and personal data to where they do not belong.

@@ -101,10 +101,18 @@ impl Api<'_> {
     }
 
     /// Opens a session. Errors: 401 for an unknown address, a wrong password or a wrong code; 409
-    /// `code-required`, `account-locked`; 429.
+    /// `code-required` with `challenge`, `account-locked`; 429.
     pub(crate) async fn sign_in(self, email: &str, password: &str, code: Option<&str>) -> Result<SignIn> {
         let body = json!({"email": email, "password": password, "code": code});
         self.post(Service::Customer, "/login").browser().json(&body).send().await
+    }
+
+    /// Opens a session with the challenge of `code-required` in place of address and password.
+    /// Errors: 401 for a wrong code; 409 `challenge-expired`, `account-locked`; 422 for `challenge`
+    /// or `code`; 429.
+    pub(crate) async fn sign_in_with_code(self, challenge: &str, code: &str) -> Result<SignIn> {
+        let call = self.post(Service::Customer, "/login").browser();
+        call.json(&json!({"challenge": challenge, "code": code})).send().await
     }
 
     /// Creates an account and opens a session. Errors: 409 `email-taken`, 422, 429.

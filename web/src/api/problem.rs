@@ -56,6 +56,12 @@ impl Problem {
         Self::Refused(Box::new(Refusal { status, ..Refusal::default() }))
     }
 
+    /// Returns the problem of a request that this service refuses itself.
+    pub(crate) fn of_request(error: &Error) -> Self {
+        let (status, kind) = (souk_http::status(error.kind()).code, problem_type(error));
+        Self::Refused(Box::new(Refusal { status, kind, detail: error.to_string(), ..Refusal::default() }))
+    }
+
     /// Returns the status of the service's response.
     pub(crate) fn status(&self) -> u16 {
         match self {
@@ -67,6 +73,22 @@ impl Problem {
     /// Whether the token is missing, expired or revoked.
     pub(crate) fn is_unauthenticated(&self) -> bool {
         self.status() == 401
+    }
+
+    /// Returns a member of the problem that is text.
+    pub(crate) fn member(&self, name: &str) -> Option<&str> {
+        match self {
+            Self::Unavailable => None,
+            Self::Refused(refusal) => refusal.members.get(name)?.as_str(),
+        }
+    }
+
+    /// Whether the service cannot accept this field.
+    pub(crate) fn refuses(&self, field: &str) -> bool {
+        match self {
+            Self::Unavailable => false,
+            Self::Refused(refusal) => refusal.fields.iter().any(|refused| refused.field == field),
+        }
     }
 
     /// Returns the end of the problem's type, such as `out-of-stock`; empty when the service does
@@ -85,13 +107,13 @@ impl From<Error> for Problem {
             return Self::Unavailable;
         }
         let status = if error.kind() == ErrorKind::TooLarge { 413 } else { 500 };
-        Self::Refused(Box::new(Refusal {
-            status,
-            kind: format!("urn:souk:problem:{}", error.code()),
-            detail: error.to_string(),
-            ..Refusal::default()
-        }))
+        let kind = problem_type(&error);
+        Self::Refused(Box::new(Refusal { status, kind, detail: error.to_string(), ..Refusal::default() }))
     }
+}
+
+fn problem_type(error: &Error) -> String {
+    format!("urn:souk:problem:{}", error.code())
 }
 
 impl fmt::Display for Problem {

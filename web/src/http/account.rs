@@ -97,6 +97,9 @@ struct FormPage {
     is_automatic: bool,
     /// Where a button leads that signs in with a passkey instead.
     passkey_url: Option<String>,
+    /// Value and text of a second button of the form, named `switch`: it asks for something else
+    /// in place of the fields.
+    switch: Option<(&'static str, String)>,
     /// URLs and texts of pages that may be meant instead.
     links: Vec<(String, String)>,
 }
@@ -116,6 +119,7 @@ impl FormPage {
             is_dangerous: false,
             is_automatic: false,
             passkey_url: None,
+            switch: None,
             links: Vec::new(),
         })
     }

@@ -113,7 +113,7 @@ mod tests {
     use rocket::http::{Header, Status};
     use rocket::local::asynchronous::Client;
     use rocket::{get, routes};
-    use souk_types::Id;
+    use souk_types::{Id, Language};
 
     use super::*;
     use souk_contract::role::Role;
@@ -125,7 +125,7 @@ mod tests {
         async fn authenticate(&self, token: &str) -> Result<Identity> {
             let role = Role::ALL.into_iter().find(|role| role.as_str() == token);
             let role = role.ok_or_else(super::super::invalid_token)?;
-            Ok(Identity { id: self.0, role, generation: 1, is_email_verified: true })
+            Ok(Identity { id: self.0, role, generation: 1, is_email_verified: true, language: Language::English })
         }
     }
 

@@ -110,7 +110,7 @@ mod tests {
     use souk_contract::EventId;
     use souk_contract::role::Role;
     use souk_store::Durability;
-    use souk_types::Id;
+    use souk_types::{Id, Language};
 
     use super::*;
 
@@ -121,7 +121,8 @@ mod tests {
         let revocations = TokenRevocations::open(&database).unwrap();
         let (id, other) = (Id::new(), Id::new());
         let accepts = async |id, generation| {
-            let identity = Identity { id, role: Role::Customer, generation, is_email_verified: true };
+            let identity =
+                Identity { id, role: Role::Customer, generation, is_email_verified: true, language: Language::English };
             revocations.require_unrevoked(identity).await.is_ok()
         };
         assert!(accepts(id, 1).await);

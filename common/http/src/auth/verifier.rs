@@ -97,6 +97,7 @@ impl Verifier {
             role: claims.role,
             generation: claims.generation,
             is_email_verified: claims.email_verified,
+            language: claims.locale,
         })
     }
 

@@ -1,6 +1,6 @@
 //! Mails to account holders: a customer verifies the e-mail address, and sets a new password.
 
-use journeys::{Client, Customer, Method, PASSWORD, Request, Shop, euros, new_email, statuses, wait_for};
+use journeys::{Client, Customer, Mail, Method, PASSWORD, Request, Shop, euros, new_email, statuses, wait_for};
 use serde_json::json;
 
 const NEW_PASSWORD: &str = "battery staple";
@@ -164,7 +164,7 @@ async fn mails_are_in_the_language_of_the_client() {
     let has_link = mail.text.lines().any(|line| line.ends_with(&link));
     assert!(has_link && mail.html.contains(order.id()), "{}\n{}", mail.text, mail.html);
     anna.add_to_cart(&tea, 1).await.expect_status(200);
-    anna.place_order("another-key").await.expect_status(201);
+    anna.place_order("in-english").header("Accept-Language", "en").await.expect_status(201);
     shop.wait_for_mail(&email, "received").await;
 
     // The latest sign-in counts for mails about the account.
@@ -181,6 +181,33 @@ async fn mails_are_in_the_language_of_the_client() {
     sign_in().header("Accept-Language", "en").retry_while_busy().await.expect_status(200);
     forget_password(&client, &email).await;
     shop.wait_for_mail(&email, "Set a new password").await;
+}
+
+#[tokio::test]
+async fn an_order_without_a_language_has_that_of_the_account() {
+    let shop = Shop::shared().await;
+    let tea = shop.new_product("tea", &euros(499), 10).await;
+    let (client, email) = (shop.client(), new_email("anna"));
+    let account = json!({"email": email, "password": PASSWORD});
+    let signed_up = post(&client, "/customer/signup").header("Accept-Language", "de").json(account);
+    let signed_up = signed_up.retry_while_busy().await.expect_status(201);
+    let anna = Customer::from_sign_in(&client, &email, PASSWORD, &signed_up);
+    // The first order takes its e-mail address from the account, the others name it.
+    for request in [
+        anna.place_order_with("no-email", json!({"email": null})),
+        anna.place_order("email"),
+        anna.place_order("unknown-language").header("Accept-Language", "fr"),
+    ] {
+        anna.add_to_cart(&tea, 1).await.expect_status(200);
+        request.await.expect_status(201);
+    }
+    wait_for("three German mails", async || {
+        let mails = shop.mails_to(&email);
+        let received = |mail: &&Mail| mail.subject.contains("ist eingegangen") && mail.text.contains("Summe: 4,99 EUR");
+        let count = mails.iter().filter(received).count();
+        if count == 3 { Ok(()) } else { Err(count) }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -3,9 +3,11 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use journeys::{Client, Customer, Method, Response, Shop};
+use journeys::{Client, Customer, Method, Response, Shop, Visitor, euros};
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret};
+
+use super::page_checkout::fill_cart;
 
 /// Returns the code that an app shows, or has shown, by steps of 30 s from now.
 fn code(secret: &str, steps: i64) -> String {
@@ -18,6 +20,16 @@ fn code(secret: &str, steps: i64) -> String {
 async fn sign_in(client: &Client, customer: &Customer, code: Option<&str>) -> Response {
     let body = json!({"email": customer.email, "password": customer.password, "code": code});
     client.request(Method::POST, "/customer/login").json(body).await
+}
+
+/// Returns the challenge that the right password gets.
+async fn challenge(client: &Client, customer: &Customer) -> String {
+    let asks = sign_in(client, customer, None).await.expect_problem(409, "code-required");
+    asks["challenge"].as_str().unwrap_or_else(|| panic!("{asks} has no challenge")).to_owned()
+}
+
+async fn answer(client: &Client, challenge: &str, code: &str) -> Response {
+    client.request(Method::POST, "/customer/login").json(json!({"challenge": challenge, "code": code})).await
 }
 
 /// Turns the second step on with the code of the step before, and returns the secret and the
@@ -73,6 +85,55 @@ async fn a_sign_in_needs_a_code_and_takes_each_once() {
 }
 
 #[tokio::test]
+async fn a_challenge_stands_for_the_password_and_needs_a_code() {
+    let shop = Shop::shared().await;
+    let (client, ana) = (shop.client(), shop.new_verified_customer().await);
+    let (secret, recovery) = turn_on(&ana).await;
+    let given = challenge(&client, &ana).await;
+    let post = |body: Value| client.request(Method::POST, "/customer/login").json(body);
+    for without_code in [json!({"challenge": given}), json!({"challenge": given, "code": null})] {
+        post(without_code).await.expect_bad_fields(&["code"]);
+    }
+    let mut both = json!({"challenge": given, "code": recovery[0], "email": ana.email, "password": ana.password});
+    post(both.clone()).await.expect_bad_fields(&["email", "password"]);
+    both["challenge"] = json!([given]);
+    post(both).await.expect_bad_fields(&["challenge", "email", "password"]);
+    for forged in ["", "x", &given[1..], &given.replace('.', "_"), ana.token(), &ana.refresh_token] {
+        answer(&client, forged, &recovery[0]).await.expect_bad_fields(&["challenge"]);
+    }
+    for path in ["/customer/profile", "/shopping/cart"] {
+        client.with_token(&given).get(path).await.expect_unauthenticated();
+    }
+    client.refresh_session(&given).await.expect_unauthenticated();
+
+    answer(&client, &given, "000000x").await.expect_unauthenticated();
+    let now = code(&secret, 0);
+    let signed_in = answer(&client, &given, &now).await.expect_status(200);
+    assert_eq!(signed_in.id(), ana.id);
+    answer(&client, &given, &now).await.expect_unauthenticated();
+    let ana = Customer::from_sign_in(&client, &ana.email, &ana.password, &signed_in);
+    ana.get_profile().await.expect_status(200);
+    ana.change_password(&ana.password, "battery staple").retry_while_busy().await.expect_status(204);
+    answer(&client, &given, &recovery[0]).await.expect_problem(409, "challenge-expired");
+}
+
+#[tokio::test]
+async fn wrong_codes_with_a_challenge_make_the_next_one_wait() {
+    let shop = Shop::shared().await;
+    let (client, ana) = (shop.client(), shop.new_verified_customer().await);
+    let (_, recovery) = turn_on(&ana).await;
+    let given = challenge(&client, &ana).await;
+    // As many as from any network where the account has signed in.
+    for _ in 0..20 {
+        answer(&client, &given, "000000x").await.expect_unauthenticated();
+    }
+    answer(&client, &given, &recovery[0]).await.expect_problem(429, "too-many-attempts");
+    let another = challenge(&client, &ana).await;
+    answer(&client, &another, &recovery[0]).await.expect_problem(429, "too-many-attempts");
+    sign_in(&client, &ana, Some(&recovery[0])).await.expect_problem(429, "too-many-attempts");
+}
+
+#[tokio::test]
 async fn nobody_keeps_an_address_from_its_owner_by_a_second_step() {
     let shop = Shop::shared().await;
     let stranger = shop.new_customer().await;
@@ -106,16 +167,81 @@ async fn a_customer_turns_the_second_step_on_and_off_on_the_pages() {
 
     let page = visitor.open("/en/account/sign-in").await.expect_status(200);
     let form = page.form("/sign-in").set("email", &ana.email).set("password", &ana.password);
-    let asks = visitor.send_form(&form).await.expect_status(409).expect_text("Enter your password once more");
-    let without_password = asks.form("/sign-in").set("code", "000000x");
-    let asks = visitor.send_form(&without_password).await.expect_status(422).expect_text("Enter your password.");
-    assert_eq!(asks.form("/sign-in").value("code"), "000000x", "the code stays");
-    let form = asks.form("/sign-in").set("password", &ana.password);
-    let asks = visitor.send_form(&form).await.expect_status(401).expect_text("or the code is wrong");
-    let form = asks.form("/sign-in").set("password", &ana.password).set("code", &code(secret, 0));
+    let asks = visitor.send_form(&form).await.expect_status(200).expect_text(&format!("You sign in as {}", ana.email));
+    let form = asks.form("/sign-in").set("code", &code(secret, 0));
     visitor.send_form(&form).await.expect_status(200).expect_text("Your account");
 
     let page = visitor.open("/de/account/totp").await.expect_status(200).expect_text("10 Wiederherstellungscodes");
     let off = page.form("/totp/off").set("current", &ana.password).set("code", &code(secret, 1));
     visitor.send_form(&off).await.expect_status(200).expect_text("ist aus");
+}
+
+/// Sends the password on the page, and returns the page that asks for the code.
+async fn send_password(visitor: &Visitor, customer: &Customer, path: &str) -> Response {
+    let page = visitor.open(path).await.expect_status(200);
+    let form = page.form("/sign-in").set("email", &customer.email).set("password", &customer.password);
+    let asks = visitor.send_form(&form).await.expect_status(200).expect_text(&customer.email);
+    assert!(!asks.html().contains("name=\"password\"") && !asks.html().contains(&customer.password), "{asks}");
+    // Addresses are in logs, and in the history of the browser.
+    let challenge = asks.form("/sign-in").value("challenge").to_owned();
+    assert!(!challenge.is_empty() && asks.address() == path.split('?').next().unwrap(), "{asks}");
+    assert!(asks.links().iter().all(|link| !link.contains(&challenge)), "{asks}");
+    asks
+}
+
+#[tokio::test]
+async fn a_customer_types_the_password_once_and_then_the_code() {
+    let shop = Shop::shared().await;
+    let (visitor, ana) = (shop.visitor(), shop.new_verified_customer().await);
+    let tea = shop.new_product("tea", &euros(499), 100).await;
+    let (secret, recovery) = turn_on(&ana).await;
+    fill_cart(&visitor, &tea, "2").await;
+    let asks = send_password(&visitor, &ana, "/en/account/sign-in?next=/en/cart").await;
+    let field = asks.html().split("<input id=\"code\"").nth(1).and_then(|rest| rest.split('>').next()).unwrap();
+    assert!(field.contains("autocomplete=\"one-time-code\"") && field.contains("inputmode=\"numeric\""), "{field}");
+    assert!(field.contains("autofocus"), "{field}");
+    assert!(asks.links().iter().any(|link| link == "/en/account/sign-in?next=%2Fen%2Fcart"), "{:?}", asks.links());
+
+    let empty = visitor.send_form(&asks.form("/sign-in")).await.expect_status(422);
+    let wrong = visitor.send_form(&empty.expect_text("Enter the code").form("/sign-in").set("code", "000 000")).await;
+    let wrong = wrong.expect_status(401).expect_text("This code is wrong").expect_text(&ana.email);
+    assert_eq!(wrong.invalid_fields(), ["code"]);
+    // A recovery code has letters, for which the field of the app's code has no keys on a phone.
+    let other = visitor.send_form(&wrong.form("/sign-in").press("switch", "recovery-code")).await.expect_status(200);
+    assert_eq!(other.form("/sign-in").value("code"), "");
+    assert!(!other.html().contains("inputmode=\"numeric\""), "{other}");
+    let other = visitor.send_form(&other.form("/sign-in").set("code", "wrong")).await.expect_status(401);
+    assert!(!other.html().contains("inputmode=\"numeric\""), "{other}");
+    let empty = visitor.send_form(&other.form("/sign-in").set("code", "")).await.expect_status(422);
+    let form = empty.expect_text("Enter one of your recovery codes.").form("/sign-in").set("code", &recovery[0]);
+    let cart = visitor.send_form(&form).await.expect_status(200).expect_text("€9.98");
+    assert_eq!((cart.address(), visitor.cookie("guest")), ("/en/cart", None), "the cart was merged");
+    visitor.open("/en/account").await.expect_status(200).expect_text("Your account");
+
+    // Either field takes either code.
+    let other = shop.visitor();
+    let asks = send_password(&other, &ana, "/de/account/sign-in").await;
+    let form = asks.form("/sign-in").press("switch", "recovery-code");
+    let asks = other.send_form(&form).await.expect_status(200).expect_text("Code der App benutzen");
+    let form = asks.form("/sign-in").set("code", &code(&secret, 0));
+    other.send_form(&form).await.expect_status(200).expect_text("Ihr Konto");
+}
+
+#[tokio::test]
+async fn a_challenge_that_has_ended_leads_back_to_the_password() {
+    let shop = Shop::shared().await;
+    let (visitor, ana) = (shop.visitor(), shop.new_verified_customer().await);
+    let (_, recovery) = turn_on(&ana).await;
+    let asks = send_password(&visitor, &ana, "/en/account/sign-in?next=/en/wishlist").await;
+    let tampered = asks.form("/sign-in").set("challenge", "x").set("code", &recovery[0]);
+    visitor.send_form(&tampered).await.expect_status(409).expect_text("Please sign in again.");
+    let signed_in = sign_in(&ana, &ana, Some(&recovery[0])).await.expect_status(200);
+    let there = Customer::from_sign_in(&ana, &ana.email, &ana.password, &signed_in);
+    there.sign_out_everywhere().await.expect_status(204);
+    let again = visitor.send_form(&asks.form("/sign-in").set("code", &recovery[1])).await;
+    let form = again.expect_status(409).expect_text("Please sign in again.").form("/sign-in");
+    assert_eq!((form.value("email"), form.value("password"), form.value("next")), (&*ana.email, "", "/en/wishlist"));
+    let asks = visitor.send_form(&form.set("password", &ana.password)).await.expect_status(200);
+    let wishlist = visitor.send_form(&asks.form("/sign-in").set("code", &recovery[1])).await.expect_status(200);
+    assert_eq!(wishlist.address(), "/en/wishlist");
 }

@@ -13,6 +13,12 @@ use crate::locale::Key;
 use crate::page::{Answer, PageError, PageResult};
 use crate::visit::Visit;
 
+/// What the second page of a sign-in asks for.
+const APP_CODE: &str = "app-code";
+const RECOVERY_CODE: &str = "recovery-code";
+/// Characters of a code as people type it, as `customer` limits it.
+const LONGEST_CODE: usize = 40;
+
 #[get("/account/sign-in?<next>&<done>")]
 pub(super) async fn show(visit: Visit<'_>, next: Option<&str>, done: Option<&str>) -> PageResult {
     if let Some(answer) = signed_in(&visit, next).await? {
@@ -27,6 +33,9 @@ pub(super) async fn show(visit: Visit<'_>, next: Option<&str>, done: Option<&str
 #[post("/account/sign-in", data = "<form>")]
 pub(super) async fn sign_in(visit: Visit<'_>, form: Form) -> PageResult {
     let mut state = FormState::of(&form);
+    if state.has("challenge") {
+        return enter_code(&visit, state).await;
+    }
     for (name, message) in [("email", Key("field-email-invalid")), ("password", Key("field-password-required"))] {
         if form.raw(name).is_empty() {
             state.refuse(name, visit.text(message).to_string());
@@ -42,6 +51,11 @@ pub(super) async fn sign_in(visit: Visit<'_>, form: Form) -> PageResult {
         Ok(sign_in) => return begin(&visit, &sign_in, form.get("next")).await,
         Err(problem) => problem,
     };
+    // An earlier `customer` in a rolling update makes no challenge: its form asks for all at once.
+    if let Some(challenge) = problem.member("challenge") {
+        state.set("challenge", challenge);
+        return code_page(&visit, &state, None).await;
+    }
     let is_code_missing = problem.code() == "code-required";
     let wrong = |code: &str| match code {
         // An address that cannot exist is no other answer than an unknown one.
@@ -54,6 +68,41 @@ pub(super) async fn sign_in(visit: Visit<'_>, form: Form) -> PageResult {
     let refused = Refused::of(&visit, &mut state, problem, wrong)?;
     let page = sign_in_page(&visit, form.get("next")).await?;
     page.answer(&state, sign_in_fields(&visit, &state, asks_code || is_code_missing), Some(refused))
+}
+
+/// Takes the form that asks for the code only, with the challenge in place of the password.
+async fn enter_code(visit: &Visit<'_>, mut state: FormState) -> PageResult {
+    if let Some(asked) = state.optional("switch").map(ToOwned::to_owned) {
+        state.set("asked", asked);
+        state.set("code", "");
+        return code_page(visit, &state, None).await;
+    }
+    let Some(code) = state.optional("code") else {
+        let is_recovery = asks_recovery_code(&state);
+        let missing = if is_recovery { Key("sign-in-recovery-required") } else { Key("field-code-invalid") };
+        state.refuse("code", visit.text(missing).to_string());
+        let refused = Refused { status: Status::UnprocessableEntity, text: None };
+        return code_page(visit, &state, Some(refused)).await;
+    };
+    let problem = match visit.api.sign_in_with_code(state.value("challenge"), code).await {
+        Ok(sign_in) => return begin(visit, &sign_in, state.value("next")).await,
+        Err(problem) => problem,
+    };
+    // A challenge that was changed on the way, or one that an earlier `customer` does not know.
+    if problem.code() == "challenge-expired" || problem.refuses("challenge") {
+        let text = Some(visit.text(Key("sign-in-challenge-expired")).to_string());
+        let refused = Refused { status: Status::Conflict, text };
+        let page = sign_in_page(visit, state.value("next")).await?;
+        return page.answer(&state, sign_in_fields(visit, &state, false), Some(refused));
+    }
+    if problem.is_unauthenticated() {
+        state.refuse("code", visit.text(Key("sign-in-code-wrong")).to_string());
+        let refused = Refused { status: Status::Unauthorized, text: None };
+        return code_page(visit, &state, Some(refused)).await;
+    }
+    let text = |code: &str| (code == "account-locked").then_some(Key("sign-in-locked"));
+    let refused = Refused::of(visit, &mut state, problem, text)?;
+    code_page(visit, &state, Some(refused)).await
 }
 
 #[get("/account/sign-up?<next>")]
@@ -178,6 +227,39 @@ async fn sign_in_page(visit: &Visit<'_>, next: &str) -> Result<FormPage, PageErr
         .link(visit.url("/account/forgot-password"), visit.text("sign-in-forgot")))
 }
 
+/// Whether the form asks for a recovery code. On a phone, the field for the code of the app has a
+/// keypad without letters, so the two have a page each.
+fn asks_recovery_code(state: &FormState) -> bool {
+    state.value("asked") == RECOVERY_CODE
+}
+
+/// Shows the page that asks for the code only. It carries the challenge in its form, not in its
+/// address, which would be in logs and in the history of the browser.
+async fn code_page(visit: &Visit<'_>, state: &FormState, refused: Option<Refused>) -> PageResult {
+    let is_recovery = asks_recovery_code(state);
+    let (title, switch, to) = if is_recovery {
+        (Key("sign-in-recovery-title"), APP_CODE, Key("sign-in-use-app"))
+    } else {
+        (Key("sign-in-code-title"), RECOVERY_CODE, Key("sign-in-use-recovery"))
+    };
+    let page = FormPage::new(visit, title, "/account/sign-in", Key("sign-in-submit")).await?;
+    let hidden = ["next", "email", "challenge", "asked"].map(|name| (name, state.value(name).to_owned())).to_vec();
+    let page = FormPage { hidden, switch: Some((switch, visit.text(to).to_string())), ..page }
+        .lead(visit.text("sign-in-as").arg("email", state.value("email")))
+        .link(visit.sign_in_url(state.value("next")), visit.text("sign-in-start-again"));
+    let mut code = if is_recovery {
+        let code = Field::new(state, "code", visit.text("sign-in-recovery-code")).up_to(LONGEST_CODE);
+        code.autocomplete("off").hint(visit.text("sign-in-recovery-hint"))
+    } else {
+        let code = Field::new(state, "code", visit.text("totp-code")).up_to(LONGEST_CODE);
+        let code = code.autocomplete("one-time-code").hint(visit.text("totp-enter"));
+        Field { kind: Kind::Digits, ..code }
+    };
+    // Unless the list of errors or a notice has it.
+    code.has_focus = refused.is_none();
+    page.answer(state, vec![code], refused)
+}
+
 async fn sign_up_page(visit: &Visit<'_>, next: &str) -> Result<FormPage, PageError> {
     let page = FormPage::new(visit, Key("sign-up-title"), "/account/sign-up", Key("sign-up-submit")).await?;
     Ok(FormPage { hidden: vec![("next", next.to_owned())], ..page }
@@ -194,7 +276,7 @@ fn sign_in_fields(visit: &Visit<'_>, form: &FormState, asks_code: bool) -> Vec<F
     if !asks_code {
         return vec![email, password];
     }
-    let code = Field::new(form, "code", visit.text("totp-code")).short(Kind::Text, 40);
+    let code = Field::new(form, "code", visit.text("totp-code")).short(Kind::Text, LONGEST_CODE);
     let code = code.autocomplete("one-time-code").hint(visit.text("totp-code-or-recovery"));
     let mut fields = vec![email, password, code];
     if form.errors().is_empty()
