@@ -2,6 +2,7 @@
 
 pub mod catalogue;
 pub mod editing;
+pub(crate) mod images;
 pub mod imports;
 pub mod ledger;
 pub(crate) mod reservations;

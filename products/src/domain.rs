@@ -19,4 +19,5 @@ pub(crate) mod reservation_state;
 pub(crate) mod reservation_time;
 pub(crate) mod stock;
 pub(crate) mod stock_change;
+pub(crate) mod uploaded_image;
 pub(crate) mod weight;

@@ -6,6 +6,7 @@ mod images;
 mod imports;
 mod stock;
 
+use rocket::request::Outcome;
 use rocket::serde::json::{Json as JsonResponse, Value};
 use rocket::{Route, State, get, routes};
 use souk_http::auth::permission::OperateSystem;
@@ -13,7 +14,7 @@ use souk_http::auth::{self, Authenticator, Identity};
 use souk_http::documents::{self, DocumentsPage, DocumentsQuery};
 use souk_http::telemetry::whoami;
 use souk_http::{Query, Tagged, with_limits, without_limits};
-use souk_types::Result;
+use souk_types::{Error, Result};
 
 use crate::App;
 use crate::domain::product_view::ProductView;
@@ -37,11 +38,21 @@ pub fn routes() -> Vec<Route> {
         stock::set_stock,
         stock::add_stock,
         images::get_image,
+        images::upload_image,
         get_documents,
         get_whoami
     ]);
     routes.extend(without_limits(routes![imports::import]));
     routes
+}
+
+/// Returns what a guard returns that a data guard asks for.
+fn into_result<T>(outcome: Outcome<T, Error>) -> Result<T> {
+    match outcome {
+        Outcome::Success(value) => Ok(value),
+        Outcome::Error((_, error)) => Err(error),
+        Outcome::Forward(status) => Err(Error::internal(format!("a guard forwards with {status}"))),
+    }
 }
 
 fn tagged(product: ProductView) -> Tagged<JsonResponse<ProductView>> {

@@ -31,7 +31,7 @@ pub use self::options::Options;
 pub use self::repositories::open_collections;
 
 use self::imports::Importer;
-use self::repositories::{Products, Reservations};
+use self::repositories::{Images, Products, Reservations};
 
 impl App {
     /// Opens the collections, serves the bus, and starts the outbox relay and the background jobs.
@@ -39,10 +39,12 @@ impl App {
         let app = Self {
             products: Products::open(&database)?,
             reservations: Reservations::open(&database)?,
+            images: Images::open(&database)?,
             verifier: Arc::new(verifier),
             revocations: TokenRevocations::open(&database)?,
             import_limits: options.import_limits,
             import_lock: Arc::default(),
+            image_lock: Arc::default(),
             database,
         };
         app.verifier.prefetch_keys();

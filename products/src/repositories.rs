@@ -1,11 +1,15 @@
 //! Queries on the collections of this service.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use souk_contract::image::ImageName;
 use souk_contract::products::{ProductId, ReservationId};
 use souk_contract::shopping::OrderId;
 use souk_http::auth::TokenRevocations;
 use souk_store::{Collection, Database, Direction, Document, Due, Find, Index, Tx};
-use souk_types::{CappedCount, Error, IdempotencyKey, Page, Result};
+use souk_types::{CappedCount, Error, IdempotencyKey, Page, Result, Timestamp};
 
 use crate::domain::catalogue_query::{CatalogueQuery, Sort, Words};
 use crate::domain::low_stock::{LowStockQuery, StockThreshold};
@@ -31,6 +35,7 @@ static BY_ORDER: Index = Index::by("by_order", &["order"]);
 pub fn open_collections(database: &Database) -> Result<()> {
     Products::open(database)?;
     Reservations::open(database)?;
+    Images::open(database)?;
     TokenRevocations::open(database)?;
     Ok(())
 }
@@ -185,6 +190,42 @@ impl Products {
         F: FnMut(&mut Option<Product>) -> Result<()> + Send + 'static,
     {
         self.0.bulk_update(rules).await
+    }
+}
+
+/// One size of an uploaded image.
+#[derive(Clone, Serialize, Deserialize)]
+struct StoredImage {
+    uploaded_at: Timestamp,
+    /// In Base64, because both stores keep documents as JSON.
+    jpeg: String,
+}
+
+impl Document for StoredImage {
+    type Id = ImageName;
+    const COLLECTION: &'static str = "images";
+    const NOUN: &'static str = "image";
+}
+
+/// The uploaded images. They stay when no product shows them any more: orders and mails do.
+#[derive(Clone)]
+pub(crate) struct Images(Collection<StoredImage>);
+
+impl Images {
+    pub(crate) fn open(database: &Database) -> Result<Self> {
+        database.collection().map(Self)
+    }
+
+    /// Stores an image, unless it is stored already.
+    pub(crate) async fn insert(&self, name: ImageName, jpeg: &[u8]) -> Result<()> {
+        let image = StoredImage { uploaded_at: Timestamp::now(), jpeg: STANDARD.encode(jpeg) };
+        self.0.insert_if_absent(name, image).await.map(drop)
+    }
+
+    /// Returns an image as JPEG.
+    pub(crate) async fn get(&self, name: ImageName) -> Result<Option<Vec<u8>>> {
+        let Some(image) = self.0.get(name).await? else { return Ok(None) };
+        STANDARD.decode(image.jpeg).map(Some).map_err(Error::internal)
     }
 }
 

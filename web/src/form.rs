@@ -4,6 +4,7 @@ use rocket::data::{Data, FromData, Outcome};
 use rocket::{Request, http::Status};
 use souk_contract::api::MAX_REQUEST_BODY;
 use souk_http::Body;
+use souk_types::{Error, Result};
 
 use crate::csrf;
 
@@ -45,6 +46,20 @@ impl Form {
     pub(crate) fn parse(body: &[u8]) -> Self {
         Self { fields: url::form_urlencoded::parse(body).into_owned().collect() }
     }
+
+    /// Returns a form with these names and values.
+    pub(crate) fn of_fields(fields: Vec<(String, String)>) -> Self {
+        Self { fields }
+    }
+
+    /// Errors: no page of this shop has sent the form. The error page then says so.
+    pub(crate) fn require_genuine(&self, request: &Request<'_>) -> Result<()> {
+        if csrf::is_genuine(request, self.get(CSRF_FIELD)) {
+            return Ok(());
+        }
+        request.local_cache(|| IsForged(true));
+        Err(Error::forbidden("No page of this shop has sent the form."))
+    }
 }
 
 /// Why a form was refused, in the request's local cache, for the error page.
@@ -63,11 +78,10 @@ impl<'r> FromData<'r> for Form {
             }
         };
         let form = Self::parse(&body);
-        if csrf::is_genuine(request, form.get(CSRF_FIELD)) {
-            return Outcome::Success(form);
+        match form.require_genuine(request) {
+            Ok(()) => Outcome::Success(form),
+            Err(_) => Outcome::Error((Status::Forbidden, ())),
         }
-        request.local_cache(|| IsForged(true));
-        Outcome::Error((Status::Forbidden, ()))
     }
 }
 

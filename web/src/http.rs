@@ -18,7 +18,7 @@ mod structured_data;
 mod wishlist;
 
 use rocket::{Catcher, Route, catchers, routes};
-use souk_http::with_page_limits;
+use souk_http::{with_page_limits, without_limits};
 
 /// Returns the routes below the prefix of each language.
 pub(crate) fn routes() -> Vec<Route> {
@@ -38,7 +38,8 @@ pub(crate) fn routes() -> Vec<Route> {
         wishlist::remove,
         legal::show,
     ];
-    with_page_limits([browsing, checkout::routes(), order::routes(), account::routes(), admin::routes()].concat())
+    let pages = [browsing, checkout::routes(), order::routes(), account::routes(), admin::routes()].concat();
+    [with_page_limits(pages), without_limits(admin::slow_routes())].concat()
 }
 
 /// Returns the routes without a language.

@@ -27,6 +27,7 @@ mod page;
 mod product_lists;
 mod session;
 mod sitemap;
+mod upload;
 mod visit;
 
 use std::sync::Arc;

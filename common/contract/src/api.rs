@@ -17,6 +17,10 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// addresses or 100 ids.
 pub const MAX_REQUEST_BODY: u64 = 64 * 1024;
 
+/// The largest file that a request over the bus uploads, in bytes: a photo of a phone has 2 to 8
+/// MiB.
+pub const MAX_FILE: usize = 8 * 1024 * 1024;
+
 /// The largest body of a response, in bytes. A page of 100 products fits into half of it.
 pub const MAX_RESPONSE_BODY: usize = 1024 * 1024;
 
@@ -62,8 +66,11 @@ pub struct ApiRequest {
     pub headers: Vec<(String, String)>,
     /// The address of the client of the page, which the limits of attempts count by.
     pub client: IpAddr,
-    /// Text of at most [`MAX_REQUEST_BODY`] bytes; empty without a body.
+    /// Text of at most [`MAX_REQUEST_BODY`] bytes, or a file; empty without a body.
     pub body: String,
+    /// Whether the body is a file of at most [`MAX_FILE`] bytes in Base64 (RFC 4648, section 4).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_base64: bool,
 }
 
 /// The response to an [`ApiRequest`], whatever its status. It has no `Debug` either.

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod api;
 pub mod customer;
+pub mod image;
 pub mod instance;
 pub mod limits;
 pub mod mail;

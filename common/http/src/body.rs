@@ -173,6 +173,7 @@ impl<'r> Body<'r> {
     pub async fn read(self, limit: u64) -> Result<Vec<u8>> {
         let incoming = match self.source {
             Some(Source::Client(incoming)) if !incoming.is_end_stream() => incoming,
+            Some(Source::Memory(body)) if body.len() as u64 > limit => return Err(Error::too_large(limit)),
             Some(Source::Memory(body)) => return Ok(body),
             _ => return Ok(Vec::new()),
         };

@@ -20,8 +20,6 @@ use crate::domain::product::Product;
 use crate::options::ImportLimits;
 use crate::repositories::Products;
 
-/// Most errors in a report. Further rejected rows are only counted.
-const MAX_ERRORS: usize = 100_000;
 /// Attempts to write an import while the keys of its rows move between products.
 const MAX_ATTEMPTS: usize = 5;
 
@@ -181,7 +179,7 @@ fn parse(mapping: &ImportMapping, file: &ImportFile, limits: ImportLimits) -> Re
         match row {
             Ok(row) => parsed.valid.push(row),
             Err(errors) => {
-                let room = MAX_ERRORS.saturating_sub(parsed.errors.len());
+                let room = mapping.max_errors.get().saturating_sub(parsed.errors.len());
                 let errors = errors.into_iter().take(room);
                 parsed.errors.extend(errors.map(|FieldError { field, message }| RowError { line, field, message }));
             }

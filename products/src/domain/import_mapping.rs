@@ -20,9 +20,11 @@ const REQUIRED_FIELDS: [&str; 4] = ["key", "name", "category", "price"];
 pub struct ImportMapping {
     templates: Vec<(&'static str, ColumnTemplate)>,
     price_unit: PriceUnit,
+    decimal: DecimalMark,
     /// `None`: the file's header shows the delimiter.
     pub(crate) delimiter: Option<Delimiter>,
     pub(crate) on_error: OnError,
+    pub(crate) max_errors: MaxErrors,
 }
 
 /// How to treat a file with invalid rows.
@@ -46,6 +48,59 @@ enum PriceUnit {
     Major,
 }
 
+/// What stands before the decimals of a price.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum DecimalMark {
+    /// `12.50`
+    #[default]
+    Point,
+    /// `12,50`, as spreadsheets write it in many countries.
+    Comma,
+}
+
+impl DecimalMark {
+    /// Returns the text of a price with a point before its decimals.
+    fn with_point(self, text: String) -> Result<String, FieldError> {
+        match self {
+            Self::Point => Ok(text),
+            Self::Comma if text.contains('.') => {
+                let message = "must be a number with a comma before its decimals, without other separators";
+                Err(FieldError::new("price", message))
+            }
+            Self::Comma => Ok(text.replace(',', ".")),
+        }
+    }
+}
+
+/// The most errors in a report; further rejected rows are only counted. 0 to [`MaxErrors::MAX`],
+/// which is the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u32")]
+pub(crate) struct MaxErrors(u32);
+
+impl MaxErrors {
+    const MAX: u32 = 100_000;
+
+    pub(crate) fn get(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl Default for MaxErrors {
+    fn default() -> Self {
+        Self(Self::MAX)
+    }
+}
+
+impl TryFrom<u32> for MaxErrors {
+    type Error = &'static str;
+
+    fn try_from(errors: u32) -> Result<Self, Self::Error> {
+        if errors <= Self::MAX { Ok(Self(errors)) } else { Err("must be between 0 and 100,000") }
+    }
+}
+
 impl Input for ImportMapping {
     fn read(fields: &mut Fields) -> Option<Self> {
         let mut templates = Vec::new();
@@ -56,8 +111,10 @@ impl Input for ImportMapping {
         }
         let price_unit = fields.optional_non_null("price_in").unwrap_or_default();
         let delimiter = fields.optional_non_null("delimiter");
+        let decimal = fields.optional_non_null("decimal").unwrap_or_default();
         let on_error = fields.optional_non_null("on_error").unwrap_or_default();
-        Some(Self { templates, price_unit, delimiter, on_error })
+        let max_errors = fields.optional_non_null("max_errors").unwrap_or_default();
+        Some(Self { templates, price_unit, decimal, delimiter, on_error, max_errors })
     }
 }
 
@@ -142,7 +199,7 @@ impl ImportMapping {
                 }
                 return Ok(Some(object));
             }
-            Some(Value::String(text)) => text,
+            Some(Value::String(text)) => self.decimal.with_point(text)?,
             Some(number) => number.to_string(),
         };
         let invalid = |field: &'static str| move |message: &'static str| FieldError::new(field, message);

@@ -1,12 +1,12 @@
 use rocket::data::{Data, FromData};
-use rocket::request::{Outcome, Request};
+use rocket::request::Request;
 use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, post};
 use souk_http::auth::permission::ManageCatalogue;
 use souk_http::{Body, Content, Query, data_outcome};
 use souk_types::{Error, Result};
 
-use super::Staff;
+use super::{Staff, into_result};
 use crate::App;
 use crate::application::imports::{FileFormat, ImportFile, ImportMapping, ImportReport};
 
@@ -50,13 +50,5 @@ fn content(request: &Request<'_>) -> Result<(FileFormat, Content)> {
             Err(Error::unsupported_media_type(&format!("{CSV}; header=present, {NDJSON}")))
         }
         format => Ok((format, content)),
-    }
-}
-
-fn into_result<T>(outcome: Outcome<T, Error>) -> Result<T> {
-    match outcome {
-        Outcome::Success(value) => Ok(value),
-        Outcome::Error((_, error)) => Err(error),
-        Outcome::Forward(status) => Err(Error::internal(format!("a guard forwards with {status}"))),
     }
 }

@@ -17,6 +17,11 @@ impl Admin {
         Self(client)
     }
 
+    /// Uploads an image.
+    pub fn upload_image(&self, file: impl Into<Vec<u8>>) -> Request {
+        self.request(Method::POST, "/products/images").body(file)
+    }
+
     /// Creates a product from this JSON.
     pub fn create_product(&self, product: Value) -> Request {
         self.request(Method::POST, "/products").json(product)

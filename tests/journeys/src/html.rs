@@ -13,6 +13,10 @@ pub struct HtmlForm {
     choices: Vec<(String, String)>,
     /// The names of hidden fields.
     hidden: Vec<String>,
+    /// Whether it is sent as `multipart/form-data`, with its files.
+    is_multipart: bool,
+    /// The name of the field with a file, and the file that is chosen.
+    file: Option<(String, Vec<u8>)>,
 }
 
 /// A start tag with its attributes.
@@ -65,10 +69,39 @@ impl HtmlForm {
         self.press(name, value)
     }
 
-    /// Returns the body of the request.
+    /// Chooses a file.
+    #[track_caller]
+    pub fn choose(mut self, file: impl Into<Vec<u8>>) -> Self {
+        let (_, chosen) = self.file.as_mut().unwrap_or_else(|| panic!("{} has no field for a file", self.action));
+        *chosen = file.into();
+        self
+    }
+
+    /// Returns the fields, percent-encoded.
     pub fn encode(&self) -> String {
         let pairs = self.fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value)));
         pairs.collect::<Vec<_>>().join("&")
+    }
+
+    /// Returns the content type and the body of the request.
+    pub fn body(&self) -> (&'static str, Vec<u8>) {
+        if !self.is_multipart {
+            return ("application/x-www-form-urlencoded", self.encode().into_bytes());
+        }
+        let mut body = Vec::new();
+        let mut add = |header: String, content: &[u8]| {
+            body.extend(format!("--SoukJourney\r\nContent-Disposition: form-data; {header}\r\n\r\n").bytes());
+            body.extend_from_slice(content);
+            body.extend(b"\r\n");
+        };
+        for (name, value) in &self.fields {
+            add(format!("name=\"{name}\""), value.as_bytes());
+        }
+        if let Some((name, file)) = &self.file {
+            add(format!("name=\"{name}\"; filename=\"file\"\r\nContent-Type: application/octet-stream"), file);
+        }
+        body.extend(b"--SoukJourney--\r\n");
+        ("multipart/form-data; boundary=SoukJourney", body)
     }
 }
 
@@ -76,21 +109,25 @@ impl HtmlForm {
 pub(crate) fn forms(html: &str) -> Vec<HtmlForm> {
     let form = |element: Element<'_>| {
         let content = element.rest.split("</form>").next().unwrap_or_default();
-        let (mut fields, mut choices, mut hidden) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut fields, mut choices, mut hidden, mut file) = (Vec::new(), Vec::new(), Vec::new(), None);
         for field in elements(content, &["input", "select", "textarea"]) {
             let Some(name) = field.attribute("name") else { continue };
             let kind = field.attribute("type").unwrap_or_default();
             if kind == "hidden" {
                 hidden.push(name.clone());
             }
-            if matches!(kind.as_str(), "radio" | "checkbox") && !field.has("checked") {
+            if kind == "file" {
+                file = Some((name, Vec::new()));
+            } else if matches!(kind.as_str(), "radio" | "checkbox") && !field.has("checked") {
                 choices.push((name, field.value()));
             } else {
                 fields.push((name, field.value()));
             }
         }
         let is_post = element.attribute("method").is_some_and(|method| method.eq_ignore_ascii_case("post"));
-        HtmlForm { action: element.attribute("action").unwrap_or_default(), is_post, fields, choices, hidden }
+        let is_multipart = element.attribute("enctype").is_some_and(|enctype| enctype == "multipart/form-data");
+        let action = element.attribute("action").unwrap_or_default();
+        HtmlForm { action, is_post, fields, choices, hidden, is_multipart, file }
     };
     elements(html, &["form"]).map(form).collect()
 }

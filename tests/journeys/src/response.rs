@@ -23,13 +23,16 @@ pub struct Response {
     headers: HeaderMap,
     /// The body: JSON, a string for any other text, or null when it is empty.
     pub body: Value,
+    /// The body as it arrived.
+    pub bytes: Vec<u8>,
 }
 
 impl Response {
     pub(crate) async fn read(request: String, response: reqwest::Response) -> Result<Self, reqwest::Error> {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = text(&headers, &response.bytes().await?);
-        let mut read = Self { request, status, headers, body: Value::Null };
+        let bytes: Vec<u8> = response.bytes().await?.into();
+        let text = text(&headers, &bytes);
+        let mut read = Self { request, status, headers, body: Value::Null, bytes };
         if read.header("Content-Type").contains("json") && !text.is_empty() {
             read.body = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{read}{text}: {error}"));
         } else if !text.is_empty() {

@@ -58,7 +58,7 @@ impl Visitor {
         let token = hidden_token(page).unwrap_or_else(|| panic!("{page} has no form"));
         let fields = std::iter::once(("csrf", token)).chain(fields.iter().copied());
         let body: Vec<String> = fields.map(|(name, value)| format!("{name}={}", encode(value))).collect();
-        let response = self.send(Method::POST, action, Some(body.join("&"))).await;
+        let response = self.post(action, &body.join("&")).await;
         match (response.status, response.header("Location")) {
             (301..=303, location) => self.open(location).await,
             _ => response,
@@ -69,7 +69,7 @@ impl Visitor {
     /// the response is `503`: the shop bounds concurrent hashing.
     pub async fn send_form(&self, form: &HtmlForm) -> Response {
         let response = wait_for("a shop that is not busy", async || {
-            let response = self.send(Method::POST, &form.action, Some(form.encode())).await;
+            let response = self.send(Method::POST, &form.action, Some(form.body())).await;
             if response.status == 503 { Err(response) } else { Ok(response) }
         })
         .await;
@@ -88,7 +88,8 @@ impl Visitor {
 
     /// Sends any body as a form.
     pub async fn post(&self, action: &str, body: &str) -> Response {
-        self.send(Method::POST, action, Some(body.to_owned())).await
+        let body = body.as_bytes().to_vec();
+        self.send(Method::POST, action, Some(("application/x-www-form-urlencoded", body))).await
     }
 
     /// Returns the value of a cookie.
@@ -107,14 +108,13 @@ impl Visitor {
         self.cookies.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
 
-    async fn send(&self, method: Method, path: &str, form: Option<String>) -> Response {
+    async fn send(&self, method: Method, path: &str, form: Option<(&str, Vec<u8>)>) -> Response {
         let cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let cookies: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut request =
             self.client.request(method, path).header("Accept", ACCEPT).header("Cookie", cookies.join("; "));
-        if let Some(form) = form {
-            let form = form.into_bytes();
-            request = request.header("Content-Type", "application/x-www-form-urlencoded").body(form);
+        if let Some((content_type, body)) = form {
+            request = request.header("Content-Type", content_type).body(body);
         }
         let response = request.await;
         self.keep(&response);

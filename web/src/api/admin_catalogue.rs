@@ -1,5 +1,7 @@
 //! Products and stock, for admins.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 use souk_contract::api::ApiMethod;
@@ -8,6 +10,9 @@ use souk_contract::products::ProductId;
 use super::catalogue::Product;
 use super::{Api, Problem, Result, Service, Token};
 use crate::links::encode;
+
+/// Timeout of an import, shorter than that of nginx for its page.
+const IMPORT_TIMEOUT: Duration = Duration::from_secs(55);
 
 /// A product with the fields that only admins see.
 #[derive(Debug, Clone, Deserialize)]
@@ -65,6 +70,11 @@ impl ImportReport {
     }
 }
 
+#[derive(Debug, Deserialize)]
+struct UploadedImage {
+    image: String,
+}
+
 /// What is wrong with a row.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct RowError {
@@ -74,6 +84,11 @@ pub(crate) struct RowError {
     pub(crate) field: Option<String>,
     /// In English.
     pub(crate) message: String,
+}
+
+/// Returns the type of a CSV file. Spreadsheets save it as UTF-8, or in the encoding of Windows.
+fn csv_type(file: &[u8]) -> &'static str {
+    if std::str::from_utf8(file).is_ok() { "text/csv" } else { "text/csv; charset=windows-1252" }
 }
 
 impl Api<'_> {
@@ -118,17 +133,30 @@ impl Api<'_> {
         call.header("If-Match", tag).json(&json!({"available": available})).send_without_reply().await
     }
 
+    /// Stores an image, and returns its path. Errors: 422 `image-format`, `image-too-large`.
+    pub(crate) async fn upload_image(self, token: &Token, file: &[u8]) -> Result<String> {
+        let call = self.post(Service::Products, "/images").token(token);
+        let image: UploadedImage = call.file("application/octet-stream", file).send().await?;
+        Ok(image.image)
+    }
+
+    /// Sets or removes the image of a product.
+    pub(crate) async fn set_image(self, token: &Token, id: ProductId, image: Option<&str>) -> Result<()> {
+        let call = self.call(Service::Products, ApiMethod::Patch, format!("/{id}")).token(token);
+        call.json(&json!({"image": image})).send_without_reply().await
+    }
+
     /// Imports the rows of a CSV file with the columns of the API. `parameters` are those of
     /// `POST /products/import`. A file that is refused because of its rows has a report too.
     pub(crate) async fn import_products(
         self,
         token: &Token,
         parameters: &[(&str, &str)],
-        file: String,
+        file: &[u8],
     ) -> Result<ImportReport> {
         let query: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
         let call = self.post(Service::Products, format!("/import?{}", query.join("&"))).token(token);
-        let response = call.text("text/csv", file).any_response().await?;
+        let response = call.file(csv_type(file), file).within(IMPORT_TIMEOUT).any_response().await?;
         if matches!(response.status, 200 | 422)
             && let Ok(report) = serde_json::from_str(&response.body)
         {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use souk_bus::CALL_TIMEOUT;
@@ -55,12 +57,16 @@ pub(crate) struct Call<'a> {
     target: String,
     headers: Vec<(String, String)>,
     body: Result<String>,
+    is_base64: bool,
+    /// `None` for that of the method.
+    timeout: Option<Duration>,
 }
 
 impl<'a> Api<'a> {
     /// Begins a request. `target` is the path below the service's prefix, with its query.
     pub(crate) fn call(self, service: Service, method: ApiMethod, target: impl Into<String>) -> Call<'a> {
-        Call { api: self, service, method, target: target.into(), headers: Vec::new(), body: Ok(String::new()) }
+        let (target, headers, body) = (target.into(), Vec::new(), Ok(String::new()));
+        Call { api: self, service, method, target, headers, body, is_base64: false, timeout: None }
     }
 
     /// Begins a request that reads.
@@ -109,10 +115,16 @@ impl Call<'_> {
         self.header("Content-Type", "application/json")
     }
 
-    /// Adds a body of another type than JSON.
-    pub(crate) fn text(mut self, content_type: &str, body: String) -> Self {
-        self.body = Ok(body);
+    /// Adds a file of at most [`MAX_FILE`](souk_contract::api::MAX_FILE) bytes.
+    pub(crate) fn file(mut self, content_type: &str, file: &[u8]) -> Self {
+        (self.body, self.is_base64) = (Ok(STANDARD.encode(file)), true);
         self.header("Content-Type", content_type)
+    }
+
+    /// Waits longer for the response than pages usually do.
+    pub(crate) fn within(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
     }
 
     /// Sends the request and reads the JSON of its response, and its entity tag.
@@ -150,6 +162,7 @@ impl Call<'_> {
             headers: self.headers,
             client: self.api.client,
             body: self.body?,
+            is_base64: self.is_base64,
         };
         let bus = self.api.bus;
         Ok(match service {
@@ -161,7 +174,7 @@ impl Call<'_> {
     }
 
     fn timeout(&self) -> Duration {
-        if self.method == ApiMethod::Get { CALL_TIMEOUT } else { CHANGE_TIMEOUT }
+        self.timeout.unwrap_or(if self.method == ApiMethod::Get { CALL_TIMEOUT } else { CHANGE_TIMEOUT })
     }
 }
 

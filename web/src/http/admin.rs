@@ -40,6 +40,11 @@ pub(super) fn routes() -> Vec<Route> {
     [routes![overview::show], orders::routes(), catalogue, configuration, operation].concat()
 }
 
+/// The routes whose work may take a minute.
+pub(super) fn slow_routes() -> Vec<Route> {
+    products::slow_routes()
+}
+
 /// The routes without a language.
 pub(super) fn root_routes() -> Vec<Route> {
     routes![show_without_language]
@@ -107,6 +112,13 @@ impl Admin {
         } else {
             Err(PageError::forbidden())
         }
+    }
+
+    /// Like [`Self::of`], for work before which no service checks the permission, such as reading a
+    /// large body.
+    async fn confirmed(visit: &Visit<'_>, permission: Permission) -> Result<Self, PageError> {
+        let admin = Self::of(visit, permission).await?;
+        if admin.email.is_some() { Ok(admin) } else { Err(Problem::Unavailable.into()) }
     }
 
     /// Like [`Self::of`], for a page of which each role sees a part.

@@ -5,6 +5,7 @@ use rocket::http::Status;
 use rocket::{get, post};
 use serde_json::json;
 use souk_contract::products::ProductId;
+use souk_contract::shopping::MAX_CODE;
 use souk_http::Param;
 use souk_types::Quantity;
 

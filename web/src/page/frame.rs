@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use souk_contract::image::ImageName;
 use souk_contract::products::ProductId;
 use souk_types::{Money, Timestamp};
 
@@ -98,6 +99,12 @@ impl Frame {
     /// Returns the URL of a product in a cart or a wishlist.
     pub(crate) fn cart_product_url(&self, product: &CartProduct) -> String {
         self.url(&product_path(product.id, &product.name))
+    }
+
+    /// Returns the sizes of an uploaded image, for the attribute `srcset`; `None` for another one.
+    pub(crate) fn image_sizes(&self, image: &str) -> Option<String> {
+        let size = |name: ImageName| format!("{} {}w", name.path(), name.size());
+        Some(ImageName::all_of(image)?.map(size).join(", "))
     }
 
     /// Returns the picture of a product that has none, as SVG.

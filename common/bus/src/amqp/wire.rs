@@ -20,8 +20,9 @@ pub(super) const VERSION: u32 = 1;
 /// Message type of calls, with the version. A header table would double the broker's work.
 pub(super) const CALLS: &str = "calls/1";
 pub(super) const REPLIES: &str = "replies/1";
-/// Largest body in bytes. Services send far less; the broker's default limit is 16 MiB.
-pub(super) const MAX_BODY: usize = 4 * 1024 * 1024;
+/// Largest body in bytes: a file of 8 MiB in Base64. Other messages are far smaller; the broker's
+/// default limit is 16 MiB.
+pub(super) const MAX_BODY: usize = 12 * 1024 * 1024;
 /// Largest message in bytes: a batch, and one body that was added last.
 const MAX_MESSAGE: usize = MAX_BODY + 256 * 1024;
 /// Placeholder for an unreadable id.

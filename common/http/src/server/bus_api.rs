@@ -4,11 +4,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hyper::Uri;
 use rocket::http::Header;
 use rocket::local::asynchronous::Client;
 use souk_bus::{Bus, request_context};
-use souk_contract::api::{ApiCall, ApiRequest, ApiResponse, MAX_REQUEST_BODY, MAX_RESPONSE_BODY};
+use souk_contract::api::{ApiCall, ApiRequest, ApiResponse, MAX_FILE, MAX_REQUEST_BODY, MAX_RESPONSE_BODY};
 use souk_types::{Error, Result};
 use tokio::io::AsyncReadExt;
 
@@ -57,9 +59,7 @@ fn serve<C: ApiCall>(bus: &Bus, rocket: Arc<Client>, prefix: &'static str) {
 /// Errors: the request or the response is over its limit, or the target is not a path. Every error
 /// of a route is a response.
 async fn dispatch(rocket: &Client, prefix: &str, request: ApiRequest) -> Result<ApiResponse> {
-    if request.body.len() as u64 > MAX_REQUEST_BODY {
-        return Err(Error::too_large(MAX_REQUEST_BODY));
-    }
+    let body = body(request.body, request.is_base64)?;
     let not_a_path = || Error::malformed("The target of an API request is not a path of the service.");
     let uri = Uri::try_from(format!("{prefix}{}", request.target)).map_err(|_| not_a_path())?;
     if !request.target.starts_with('/') {
@@ -75,7 +75,7 @@ async fn dispatch(rocket: &Client, prefix: &str, request: ApiRequest) -> Result<
         local.replace_header(Header::new("X-Request-Id", id.to_string()));
     }
     OverBus::mark(local.inner());
-    PendingBody::put_bytes(local.inner(), request.body.into_bytes());
+    PendingBody::put_bytes(local.inner(), body);
     let mut response = local.dispatch().await;
     let mut body = Vec::new();
     let read = (&mut response).take(MAX_RESPONSE_BODY as u64 + 1).read_to_end(&mut body).await;
@@ -91,6 +91,21 @@ async fn dispatch(rocket: &Client, prefix: &str, request: ApiRequest) -> Result<
     })
 }
 
+/// Errors: the body is over its limit, or not in Base64.
+fn body(text: String, is_base64: bool) -> Result<Vec<u8>> {
+    if !is_base64 {
+        return if text.len() as u64 > MAX_REQUEST_BODY {
+            Err(Error::too_large(MAX_REQUEST_BODY))
+        } else {
+            Ok(text.into_bytes())
+        };
+    }
+    if text.len() > MAX_FILE.div_ceil(3) * 4 {
+        return Err(Error::too_large(MAX_FILE as u64));
+    }
+    STANDARD.decode(text).map_err(|_| Error::malformed("The body of an API request is not in Base64."))
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
@@ -102,7 +117,7 @@ mod tests {
 
     use super::*;
     use crate::stop::ShutdownFlag;
-    use crate::{ClientNetwork, Json, with_limits};
+    use crate::{Body, ClientNetwork, Json, with_limits};
 
     struct Words(String);
 
@@ -122,6 +137,16 @@ mod tests {
         body.0.0
     }
 
+    #[post("/file", data = "<body>")]
+    async fn post_file(body: Body<'_>) -> crate::Result<String> {
+        Ok(body.read(MAX_FILE as u64).await?.len().to_string())
+    }
+
+    #[post("/small-file", data = "<body>")]
+    async fn post_small_file(body: Body<'_>) -> crate::Result<String> {
+        Ok(body.read(3).await?.len().to_string())
+    }
+
     #[get("/large?<bytes>")]
     fn large(bytes: usize) -> String {
         "a".repeat(bytes)
@@ -130,7 +155,8 @@ mod tests {
     /// Returns a bus whose API of `products` is mounted at `prefix`.
     async fn bus(prefix: &'static str) -> (Bus, Arc<Client>) {
         let rocket = crate::rocket(IpAddr::from([127, 0, 0, 1]), 0);
-        let rocket = rocket.mount(prefix, with_limits(routes![get_client, post_words, large]));
+        let rocket =
+            rocket.mount(prefix, with_limits(routes![get_client, post_words, post_file, post_small_file, large]));
         let client = Arc::new(Client::untracked(rocket).await.unwrap());
         let bus = Bus::local();
         BusApi::default().with::<ProductsApi>(prefix).serve(&bus, &client);
@@ -140,7 +166,14 @@ mod tests {
     async fn call(bus: &Bus, method: ApiMethod, target: &str, body: &str) -> Result<ApiResponse> {
         let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
         let client = IpAddr::from([203, 0, 113, 9]);
-        let request = ApiRequest { method, target: target.to_owned(), headers, client, body: body.to_owned() };
+        let (target, body) = (target.to_owned(), body.to_owned());
+        let request = ApiRequest { method, target, headers, client, body, is_base64: false };
+        bus.call(ProductsApi::from_request(request)).await
+    }
+
+    async fn upload(bus: &Bus, target: &str, body: String) -> Result<ApiResponse> {
+        let (method, target, client) = (ApiMethod::Post, target.to_owned(), IpAddr::from([203, 0, 113, 9]));
+        let request = ApiRequest { method, target, headers: Vec::new(), client, body, is_base64: true };
         bus.call(ProductsApi::from_request(request)).await
     }
 
@@ -187,6 +220,21 @@ mod tests {
             let refused = call(&bus, ApiMethod::Get, target, "").await;
             assert_eq!(refused.err().map(|error| error.kind()), Some(ErrorKind::Malformed), "{target}");
         }
+    }
+
+    #[rocket::async_test]
+    async fn a_file_is_larger_than_text_and_bounded_by_its_route() {
+        let (bus, _client) = bus("/products").await;
+        let largest = STANDARD.encode(vec![0xff; MAX_FILE]);
+        assert_eq!(upload(&bus, "/file", largest.clone()).await.unwrap().body, MAX_FILE.to_string());
+        let too_large = upload(&bus, "/file", format!("{largest}AAAA")).await;
+        assert_eq!(too_large.err().map(|error| error.kind()), Some(ErrorKind::TooLarge));
+        for (bytes, status) in [(3, 200), (4, 413)] {
+            let response = upload(&bus, "/small-file", STANDARD.encode(vec![0; bytes])).await.unwrap();
+            assert_eq!(response.status, status, "{bytes}");
+        }
+        let no_base64 = upload(&bus, "/file", "öl".to_owned()).await;
+        assert_eq!(no_base64.err().map(|error| error.kind()), Some(ErrorKind::Malformed));
     }
 
     #[rocket::async_test]

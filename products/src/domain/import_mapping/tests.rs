@@ -46,6 +46,25 @@ fn templates_refer_to_columns_by_name_and_number() {
 }
 
 #[test]
+fn a_price_has_the_decimal_mark_of_the_mapping() {
+    for (decimal, price, expected) in [
+        ("point", "12.50", Some(1_250)),
+        ("point", "12,50", None),
+        ("comma", "12,50", Some(1_250)),
+        ("comma", "12", Some(1_200)),
+        ("comma", "12.50", None),
+        ("comma", "1.234,56", None),
+        ("comma", "1,234,56", None),
+    ] {
+        let mapping = mapping(&[("price_in", "major"), ("decimal", decimal)]);
+        let file = format!("key;name;category;price\na;Tea;tea;{price}\n");
+        let row = read(FileFormat::Csv, &file, &mapping).remove(0).1;
+        assert_eq!(row.as_ref().ok().map(|row| row.details.price.amount()), expected, "{decimal} {price}");
+        assert!(expected.is_some() || invalid_fields(&row) == ["price"]);
+    }
+}
+
+#[test]
 fn names_of_columns_are_equal_when_they_look_equal() {
     let mapping = mapping(&[("name", "{café}")]);
     let csv = "key,cafe\u{301},cat\u{200b}egory,price\na,Tea,tea,499\n";

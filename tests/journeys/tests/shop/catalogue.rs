@@ -376,6 +376,7 @@ async fn only_admins_change_the_catalogue() {
         (Method::PATCH, &stock, json!({"add": -1})),
         (Method::GET, &stock, json!({})),
         (Method::POST, "/products/import", json!({})),
+        (Method::POST, "/products/images", json!({})),
     ] {
         client.request(method.clone(), path).json(body.clone()).await.expect_unauthenticated();
         ana.request(method, path).json(body).await.expect_problem(403, "forbidden");

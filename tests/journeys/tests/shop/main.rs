@@ -22,6 +22,7 @@ mod export;
 mod guest_cart;
 mod guest_order;
 mod http_headers;
+mod images;
 mod import;
 mod media_types;
 mod model_based;

@@ -218,7 +218,7 @@ async fn a_deleted_product_is_gone() {
 }
 
 #[tokio::test]
-async fn a_pasted_file_is_imported_or_refused_by_line() {
+async fn a_file_is_imported_or_refused_by_line() {
     let shop = Shop::shared().await;
     let visitor = shop.admin_visitor().await;
     let (name, key) = (unique("tea"), unique("key"));
@@ -228,16 +228,45 @@ async fn a_pasted_file_is_imported_or_refused_by_line() {
             "key,name,description,category,price,available\n{key},{name},,tea,3.20,5\n{key}-2,{name} two,,tea,{price},1\n"
         )
     };
-    let bad = visitor.send_form(&page.form("/import").set("file", &file("cheap"))).await.expect_status(422);
+    let bad = visitor.send_form(&page.form("/import").set("text", &file("cheap"))).await.expect_status(422);
     let bad = bad.expect_text("2 rows: 0 created").expect_text("1 rejected").expect_text("3 price");
     let bad = bad.expect_text("Nothing was imported.");
     let capitals = file("4").replacen("key,name", "Key,Name", 1);
-    let refused = visitor.send_form(&page.form("/import").set("file", &capitals)).await.expect_status(422);
+    let refused = visitor.send_form(&page.form("/import").choose(capitals)).await.expect_status(422);
     refused.expect_text("write key, name instead of Key, Name");
-    assert_eq!(bad.form("/import").value("file").trim(), file("cheap").trim());
-    let good = visitor.send_form(&bad.form("/import").set("file", &file("4"))).await.expect_status(200);
+    assert_eq!(bad.form("/import").value("text").trim(), file("cheap").trim());
+    visitor.send_form(&page.form("/import")).await.expect_status(422).expect_text("Choose a CSV file");
+    // A file that is chosen counts, whatever was pasted before.
+    let good = visitor.send_form(&bad.form("/import").choose(file("4"))).await.expect_status(200);
     good.expect_text("2 rows: 2 created");
     visitor.open(&format!("/en/admin/products?q={name}")).await.expect_text("€3.20").expect_text("€4.00");
+}
+
+#[tokio::test]
+async fn a_file_of_a_german_spreadsheet_is_imported() {
+    let shop = Shop::shared().await;
+    let visitor = shop.admin_visitor().await;
+    let (name, key) = (unique("Krug"), unique("key"));
+    let page = visitor.open("/de/admin/products/import").await.expect_status(200);
+    let file = format!("key;name;category;price\r\n{key};{name} gr\u{fc}n;Keramik;1234,50\r\n");
+    // Excel writes the encoding of Windows.
+    let file: Vec<u8> = file.chars().map(|letter| u8::try_from(u32::from(letter)).unwrap()).collect();
+    visitor.send_form(&page.form("/import").choose(file)).await.expect_status(200).expect_text("1 angelegt");
+    let list = visitor.open(&format!("/de/admin/products?q={name}")).await;
+    list.expect_text(&format!("{name} grün")).expect_text("1.234,50 €");
+}
+
+#[tokio::test]
+async fn a_large_file_with_errors_shows_the_first_of_them() {
+    let shop = Shop::shared().await;
+    let visitor = shop.admin_visitor().await;
+    let page = visitor.open("/en/admin/products/import").await.expect_status(200);
+    let rows: String = (0..20_000).map(|row| format!("{row},Tea {row},tea,cheap\n")).collect();
+    let file = format!("key,name,category,price\n{rows}");
+    let refused = visitor.send_form(&page.form("/import").choose(file)).await.expect_status(422);
+    refused.expect_text("20,000 rejected").expect_text("These are the first 100 errors.");
+    let too_large = visitor.send_form(&page.form("/import").choose(vec![b'a'; 8 * 1024 * 1024 + 1])).await;
+    too_large.expect_status(413).expect_text("The file is larger than 8 MB.");
 }
 
 #[tokio::test]
@@ -390,6 +419,10 @@ async fn only_admins_see_the_pages() {
     let (visitor, guest) = (shop.visitor(), shop.visitor());
     visitor.sign_in(&customer.email, PASSWORD).await;
     let csrf = visitor.open("/en/account/email").await.form("/email").value("csrf").to_owned();
+    for path in ["products/import", "products/01890a5d-ac96-774b-bcce-b302099a8057/picture"] {
+        visitor.post(&format!("/en/admin/{path}"), &format!("csrf={csrf}")).await.expect_status(403);
+        guest.post(&format!("/en/admin/{path}"), &format!("csrf={csrf}")).await.expect_status(303);
+    }
     for path in [
         "products",
         "products/new",

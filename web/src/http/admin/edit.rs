@@ -5,7 +5,7 @@ use rocket::http::Status;
 use souk_types::{Error, FieldError};
 
 use crate::api::Problem;
-use crate::fields::{Field, FieldMessage, FormState, address};
+use crate::fields::{Field, FieldMessage, FormState, Kind, address};
 use crate::form::Form;
 use crate::idempotency::{key_of, new_key};
 use crate::locale::Key;
@@ -56,6 +56,11 @@ impl EditForm {
             submit: visit.text(submit).to_string(),
             notice: None,
         }
+    }
+
+    /// Whether a field is a file.
+    pub(super) fn has_file(&self) -> bool {
+        self.fields.iter().any(|field| field.kind == Kind::File)
     }
 
     /// Sets the version that the admin sees.

@@ -3,6 +3,7 @@
 mod form;
 mod import;
 mod one;
+mod picture;
 mod stock;
 
 pub(super) use self::form::{price, tax_class, tax_classes, whole};
@@ -34,15 +35,21 @@ pub(super) fn routes() -> Vec<Route> {
     routes![
         list,
         import::show,
-        import::import,
         one::show_new,
         one::create,
         one::show,
         one::replace,
         one::delete,
+        picture::upload,
+        picture::remove,
         stock::add,
         stock::count,
     ]
+}
+
+/// The routes whose work may take a minute.
+pub(super) fn slow_routes() -> Vec<Route> {
+    routes![import::import]
 }
 
 #[derive(Template)]

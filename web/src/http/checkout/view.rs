@@ -1,6 +1,7 @@
 //! The template of the checkout.
 
 use askama::Template;
+use souk_contract::shopping::MAX_CODE;
 
 use super::buyer::Buyer;
 use super::draft::{BILLING, CheckoutDraft, MAIN, NEW_ADDRESS, write_total};

@@ -1,5 +1,4 @@
-//! Import of products from a CSV file that is pasted into the page. Larger files are for the API: a
-//! request over the bus is bounded.
+//! Import of products from a CSV file, or from text that is pasted into the page.
 
 use askama::Template;
 use rocket::http::Status;
@@ -12,16 +11,18 @@ use super::super::{Admin, Nav, Section};
 use crate::api::Problem;
 use crate::api::admin_catalogue::{ImportReport, RowError};
 use crate::fields::{Field, FormState, Kind};
-use crate::form::Form;
 use crate::locale::{Key, Language};
 use crate::page::{Frame, Page, PageResult};
+use crate::upload::{FILE_FIELD, Upload, UploadedForm};
 use crate::visit::Visit;
 
 const PATH: &str = "/admin/products/import";
 
-/// The longest text, in characters. With percent-encoding, it fits into the 64 KiB of a form unless
-/// most of it are letters outside of ASCII.
-const MAX_TEXT: usize = 30_000;
+/// The longest pasted text, in characters. Longer ones are files.
+const MAX_TEXT: usize = 1_000_000;
+
+/// The field with the pasted text.
+const TEXT_FIELD: &str = "text";
 
 /// Rows with errors that the page lists.
 const MAX_ERRORS: usize = 100;
@@ -33,8 +34,8 @@ struct ImportPage {
     nav: Nav,
     form: EditForm,
     report: Option<ImportReport>,
-    /// The errors beyond those that the page lists.
-    more_errors: usize,
+    /// Whether there are more errors than the page lists.
+    has_more_errors: bool,
 }
 
 #[get("/admin/products/import")]
@@ -42,29 +43,54 @@ pub(super) async fn show(visit: Visit<'_>) -> PageResult {
     let admin = Admin::of(&visit, Permission::ManageCatalogue).await?;
     let mut state = FormState::default();
     state.set("price_in", "major");
+    // What spreadsheets write in this language.
+    state.set("decimal", if visit.language == Language::German { "comma" } else { "point" });
     answer(&visit, &admin, &state, None, None).await
 }
 
-#[post("/admin/products/import", data = "<form>")]
-pub(super) async fn import(visit: Visit<'_>, form: Form) -> PageResult {
-    let admin = Admin::of(&visit, Permission::ManageCatalogue).await?;
-    let mut state = FormState::of(&form);
-    let choice = |name: &'static str, allowed: &[&'static str]| {
-        (name, allowed.iter().copied().find(|value| *value == state.value(name)).unwrap_or(allowed[0]))
+#[post("/admin/products/import")]
+pub(super) async fn import(visit: Visit<'_>, upload: Upload<'_>) -> PageResult {
+    let admin = Admin::confirmed(&visit, Permission::ManageCatalogue).await?;
+    let UploadedForm { form, file } = match upload.read().await {
+        Ok(uploaded) => uploaded,
+        Err(problem) if problem.status() == 413 => {
+            let mut state = FormState::default();
+            state.refuse(FILE_FIELD, visit.text("import-too-large").to_string());
+            let refused = Refused { status: Status::PayloadTooLarge, text: None };
+            return answer(&visit, &admin, &state, Some(refused), None).await;
+        }
+        Err(problem) => return Err(problem.into()),
     };
-    let parameters = [choice("price_in", &["major", "minor"]), choice("on_error", &["abort", "skip"])];
-    if form.get("file").is_empty() {
-        state.refuse("file", visit.text("import-empty").to_string());
+    let mut state = FormState::of(&form);
+    let file = if file.is_empty() { form.raw(TEXT_FIELD).as_bytes().to_vec() } else { file };
+    if file.trim_ascii().is_empty() {
+        state.refuse(FILE_FIELD, visit.text("import-empty").to_string());
         let refused = Refused { status: Status::UnprocessableEntity, text: None };
         return answer(&visit, &admin, &state, Some(refused), None).await;
     }
-    match visit.api.import_products(&admin.token, &parameters, form.raw("file").to_owned()).await {
+    let header = String::from_utf8_lossy(file.split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned();
+    let choice = |name: &'static str, allowed: &[&'static str]| {
+        (name, allowed.iter().copied().find(|value| *value == state.value(name)).unwrap_or(allowed[0]))
+    };
+    let [price_in, decimal, on_error] = [
+        choice("price_in", &["major", "minor"]),
+        choice("decimal", &["point", "comma"]),
+        choice("on_error", &["abort", "skip"]),
+    ];
+    // One more shows that there are more.
+    let max_errors = (MAX_ERRORS + 1).to_string();
+    let mut parameters = vec![price_in, decimal, on_error, ("max_errors", &max_errors)];
+    visit.app.shop.refresh(visit.api).await;
+    let shop = visit.app.shop.cached().0;
+    if !columns(&header).any(|column| column.eq_ignore_ascii_case("currency")) && !shop.currency.is_empty() {
+        parameters.push(("currency", &shop.currency));
+    }
+    match visit.api.import_products(&admin.token, &parameters, &file).await {
         Ok(report) => answer(&visit, &admin, &state, None, Some(report)).await,
         Err(problem) => {
             let refused = match &problem {
                 Problem::Refused(refusal) if refusal.code() == "validation" => {
-                    let text = explain_columns(&visit, form.get("file"), &refusal.fields);
-                    state.refuse("file", text);
+                    state.refuse(FILE_FIELD, explain_columns(&visit, &header, &refusal.fields));
                     Refused { status: Status::UnprocessableEntity, text: None }
                 }
                 _ => Refused::of(&visit, &mut state, problem, |_: &FieldError| None)?,
@@ -74,9 +100,14 @@ pub(super) async fn import(visit: Visit<'_>, form: Form) -> PageResult {
     }
 }
 
+/// Returns the names in the first line of a file, as far as they need no quotes.
+fn columns(header: &str) -> impl Iterator<Item = &str> {
+    header.split([',', ';', '\t']).map(|name| name.trim_matches(['"', ' ', '\r', '\u{feff}']))
+}
+
 /// Says which names of columns the first line of a file must have.
-fn explain_columns(visit: &Visit<'_>, file: &str, refused: &[FieldError]) -> String {
-    let given = capital_columns(file, refused);
+fn explain_columns(visit: &Visit<'_>, header: &str, refused: &[FieldError]) -> String {
+    let given = capital_columns(header, refused);
     if given.is_empty() {
         let columns: Vec<&str> = refused.iter().map(|refused| refused.field.as_str()).collect();
         return visit.text("import-columns").arg("columns", columns.join(", ")).to_string();
@@ -86,11 +117,9 @@ fn explain_columns(visit: &Visit<'_>, file: &str, refused: &[FieldError]) -> Str
 }
 
 /// Returns the names in the first line that differ from a refused column by capital letters only.
-fn capital_columns<'f>(file: &'f str, refused: &[FieldError]) -> Vec<&'f str> {
-    let header = file.lines().next().unwrap_or_default();
-    let names = header.split([',', ';', '\t']).map(|name| name.trim_matches(['"', ' ', '\u{feff}']));
+fn capital_columns<'h>(header: &'h str, refused: &[FieldError]) -> Vec<&'h str> {
     let is_refused = |name: &str| refused.iter().any(|refused| refused.field == name);
-    names.filter(|name| !is_refused(name) && is_refused(&name.to_lowercase())).collect()
+    columns(header).filter(|name| !is_refused(name) && is_refused(&name.to_lowercase())).collect()
 }
 
 async fn answer(
@@ -104,21 +133,24 @@ async fn answer(
     let field = |name: &str, label: Key| Field::new(state, name, visit.text(label));
     let option = |value: &str, key: Key| (value.to_owned(), visit.text(key).to_string());
     let fields = vec![
-        field("file", Key("import-file")).lines(14, MAX_TEXT),
+        field(FILE_FIELD, Key("import-file")).file(".csv,.txt,text/csv").optional(),
+        field(TEXT_FIELD, Key("import-text")).lines(8, MAX_TEXT).optional(),
         field("price_in", Key("import-price-in"))
             .choices([option("major", Key("import-price-in-major")), option("minor", Key("import-price-in-minor"))]),
+        field("decimal", Key("import-decimal"))
+            .choices([option("point", Key("import-decimal-point")), option("comma", Key("import-decimal-comma"))]),
         field("on_error", Key("import-on-error"))
             .choices([option("abort", Key("import-on-error-abort")), option("skip", Key("import-on-error-skip"))]),
     ];
     let form = EditForm::new(visit, PATH, state, fields, Key("import-submit")).refused(refused.as_ref());
     let is_refused = report.as_ref().is_some_and(ImportReport::is_refused);
-    let more_errors = report.as_ref().map_or(0, |report| report.errors.len().saturating_sub(MAX_ERRORS));
+    let has_more_errors = report.as_ref().is_some_and(|report| report.errors.len() > MAX_ERRORS);
     if let Some(report) = &mut report {
         report.errors.truncate(MAX_ERRORS);
     }
     let status = if is_refused { Status::UnprocessableEntity } else { Status::Ok };
     let status = refused.map_or(status, |refused| refused.status);
-    Ok(Page::personal(&ImportPage { page, nav, form, report, more_errors })?.status(status).into())
+    Ok(Page::personal(&ImportPage { page, nav, form, report, has_more_errors })?.status(status).into())
 }
 
 impl ImportPage {
@@ -144,9 +176,9 @@ mod tests {
     fn a_column_in_capital_letters_is_found() {
         let refused = ["key", "name"].map(|column| FieldError::new(column, "no column has this name"));
         for (file, expected) in [
-            ("Key,Name,price\n1,Tea,4\n", vec!["Key", "Name"]),
-            ("\"KEY\"; name\n", vec!["KEY"]),
-            ("id,title\n", vec![]),
+            ("Key,Name,price", vec!["Key", "Name"]),
+            ("\u{feff}\"KEY\"; name\r", vec!["KEY"]),
+            ("id,title", vec![]),
             ("", vec![]),
         ] {
             assert_eq!(capital_columns(file, &refused), expected, "{file}");

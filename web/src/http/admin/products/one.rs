@@ -12,6 +12,7 @@ use super::super::row_page::RowPage;
 use super::super::{Admin, Nav, Section};
 use super::LIST;
 use super::form::{self, check_currency, fields, fill, known_category};
+use super::picture::PictureView;
 use super::stock::StockView;
 use crate::api::Problem;
 use crate::api::admin_catalogue::EditedProduct;
@@ -19,7 +20,7 @@ use crate::fields::{FormState, Kind};
 use crate::form::Form;
 use crate::idempotency::{key_of, new_key};
 use crate::locale::Key;
-use crate::page::{Answer, Frame, Page, PageResult};
+use crate::page::{Answer, Frame, Page, PageError, PageResult};
 use crate::visit::Visit;
 
 const NEW: &str = "/admin/products/new";
@@ -39,6 +40,10 @@ struct Stored {
     /// The URL of its page in the shop.
     shop_url: String,
     delete_url: String,
+    name: String,
+    /// The URL of its picture.
+    image: Option<String>,
+    picture: PictureView,
     /// `None` while the stock cannot be read.
     stock: Option<StockView>,
 }
@@ -77,10 +82,8 @@ pub(super) async fn create(visit: Visit<'_>, form: Form) -> PageResult {
 pub(super) async fn show(visit: Visit<'_>, id: Param<ProductId>, done: Option<&str>) -> PageResult {
     let admin = Admin::of(&visit, Permission::ManageCatalogue).await?;
     let product = visit.api.edited_product(id.0).await?;
-    let state = fill(visit.language, &product);
     let done = done_text(&visit, done);
-    let page = Edited { admin, product, state, seen: None, refused: None, done, stock: None, stock_key: new_key()? };
-    page.answer(&visit).await
+    Edited { done, ..Edited::new(&visit, admin, product)? }.answer(&visit).await
 }
 
 #[post("/admin/products/<id>", data = "<form>", rank = 2)]
@@ -107,9 +110,8 @@ pub(super) async fn replace(visit: Visit<'_>, id: Param<ProductId>, form: Form) 
             };
             // What was refused for another reason is still based on the version of the form.
             let seen = (!refused.is_conflict()).then(|| version(&form).to_owned());
-            let (refused, stock_key) = (Some(refused), new_key()?);
-            let page = Edited { admin, product, state, seen, refused, done: None, stock: None, stock_key };
-            page.answer(&visit).await
+            let refused = Some(refused);
+            Edited { state, seen, refused, ..Edited::new(&visit, admin, product)? }.answer(&visit).await
         }
     }
 }
@@ -184,11 +186,20 @@ pub(super) struct Edited {
     pub(super) stock: Option<FormState>,
     /// The key of the form that adds to the stock.
     pub(super) stock_key: String,
+    /// Why the picture was not changed.
+    pub(super) picture: Option<(Status, String)>,
 }
 
 impl Edited {
+    /// Returns the page of a product as it is stored. Errors: no random numbers.
+    pub(super) fn new(visit: &Visit<'_>, admin: Admin, product: EditedProduct) -> Result<Self, PageError> {
+        let (state, stock_key) = (fill(visit.language, &product), new_key()?);
+        let (seen, refused, done, stock, picture) = (None, None, None, None, None);
+        Ok(Self { admin, product, state, seen, refused, done, stock, stock_key, picture })
+    }
+
     pub(super) async fn answer(self, visit: &Visit<'_>) -> PageResult {
-        let Self { admin, product: edited, state, seen, refused, done, stock, stock_key } = self;
+        let Self { admin, product: edited, state, seen, refused, done, stock, stock_key, picture } = self;
         let product = &edited.product;
         let frame = admin.frame(visit, Section::Products, product.name.clone());
         let (frame, levels) = tokio::join!(frame, visit.api.stock(&admin.token, product.id));
@@ -207,9 +218,16 @@ impl Edited {
         };
         let state = stock.unwrap_or_default();
         let stock = levels.map(|levels| StockView::new(visit, &path, levels, &state, stock_key, of_stock));
-        let stored =
-            Stored { shop_url: page.product_url(product), delete_url: visit.url(&format!("{path}/delete")), stock };
-        let status = refused.as_ref().map_or(Status::Ok, |refused| refused.status);
+        let status = refused.as_ref().map(|refused| refused.status);
+        let status = status.or(picture.as_ref().map(|(status, _)| *status)).unwrap_or(Status::Ok);
+        let stored = Stored {
+            shop_url: page.product_url(product),
+            delete_url: visit.url(&format!("{path}/delete")),
+            name: product.name.clone(),
+            image: product.image.clone(),
+            picture: PictureView::new(visit, product.id, picture.map(|(_, problem)| problem)),
+            stock,
+        };
         Ok(Page::personal(&ProductPage { page, nav, form, stored: Some(stored) })?.status(status).into())
     }
 }

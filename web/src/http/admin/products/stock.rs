@@ -9,7 +9,7 @@ use souk_types::FieldError;
 
 use super::super::Admin;
 use super::super::edit::{EditForm, Refused, next_key, version};
-use super::form::{fill, whole};
+use super::form::whole;
 use super::one::{Edited, form_page, path, to_product};
 use crate::api::admin_catalogue::Stock;
 use crate::fields::{Field, FormState, Kind};
@@ -112,10 +112,8 @@ async fn answer(
         let title = visit.text("admin-product-stock").to_string();
         return form_page(visit, &admin, title, alone, refused.status).await;
     };
-    let state = fill(visit.language, &product);
     let (refused, stock) = (Some(refused), Some(stock));
-    let page = Edited { admin, product, state, seen: None, refused, done: None, stock, stock_key };
-    page.answer(visit).await
+    Edited { refused, stock, stock_key, ..Edited::new(visit, admin, product)? }.answer(visit).await
 }
 
 fn name(refused: &FieldError) -> Option<String> {
