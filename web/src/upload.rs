@@ -81,6 +81,8 @@ async fn parse(body: Vec<u8>, boundary: String) -> Result<UploadedForm> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::form::CSRF_FIELD;
 
@@ -124,6 +126,23 @@ mod tests {
             let shown = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
             let refused = parsed(body).await.err().map(|error| error.code().to_owned());
             assert_eq!(refused.as_deref(), Some(code), "{shown:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(mutations::config())]
+
+        #[test]
+        fn any_bytes_are_a_form_or_an_error(body in mutations::bytes(&[
+            &body(&[("csrf", b"token"), ("name", "Grüner Tee".as_bytes()), (FILE_FIELD, b"\x89PNG\r\n\0")]),
+        ])) {
+            let length = body.len();
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            if let Ok(uploaded) = runtime.block_on(parsed(body)) {
+                let fields: usize = uploaded.form.fields().map(|(name, value)| name.len() + value.len()).sum();
+                // A byte that is no UTF-8 becomes a letter of three bytes.
+                prop_assert!(fields + uploaded.file.len() <= 3 * length);
+            }
         }
     }
 }

@@ -130,16 +130,17 @@ async fn forms_of_admins_say_what_to_enter() {
         let refused = visitor.send_form(&page.form("/note").fill("")).await;
         expect_clear_words(&refused, language, "an empty note");
         let page = visitor.open(&format!("/{language}/admin/products/import")).await;
-        let refused = visitor.send_form(&page.form("/import").set("file", "name,category\nTea,tea\n")).await;
+        let refused = visitor.send_form(&page.form("/import").set("text", "name,category\nTea,tea\n")).await;
         expect_clear_words(&refused, language, "columns that are missing");
         assert_eq!(refused.invalid_fields(), ["file"]);
-        let refused = visitor.send_form(&page.form("/import").set("file", " ")).await;
+        let refused = visitor.send_form(&page.form("/import").set("text", " ")).await;
         expect_clear_words(&refused, language, "no file");
         let file = "key,name,category,price,currency,available\nk1,Tea,tea,x,EUR,-1\n";
-        let refused = visitor.send_form(&page.form("/import").set("file", file)).await.expect_status(422);
+        let refused = visitor.send_form(&page.form("/import").set("text", file)).await.expect_status(422);
         if language == "de" {
-            let refused =
-                refused.expect_text("Geben Sie den Preis mit Punkt").expect_text("Es wurde nichts importiert.");
+            let refused = refused
+                .expect_text("Geben Sie den Preis wie unten gewählt ein")
+                .expect_text("Es wurde nichts importiert.");
             assert!(!refused.has_text(" must "), "the page explains in its language only: {refused}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::env;
 
-use journeys::{Shop, euros, unique};
+use journeys::{Shop, UNKNOWN_ID, euros, unique};
 
 /// Heads and the status of their response, in one process and through nginx. Older versions of
 /// nginx differ from newer ones in some.
@@ -187,16 +187,27 @@ async fn slow_bodies_delay_nobody_else() {
 }
 
 #[tokio::test]
-async fn an_import_is_refused_before_its_body_is_sent() {
+async fn a_file_is_refused_before_its_body_is_sent() {
     let shop = Shop::shared().await;
     let customer = shop.new_customer().await;
-    for (client, status) in [(shop.client().with_token("none"), 401), ((*customer).clone(), 403)] {
-        let head = client.raw_head("POST", "/products/import", "Content-Length: 60000000\r\n");
-        let head = head.replace("application/json", "text/csv");
+    let stranger = shop.client().with_token("none");
+    for (client, status) in [(&stranger, 401), (&*customer, 403)] {
+        for (path, content_type) in [("/products/import", "text/csv"), ("/products/images", "image/jpeg")] {
+            let head = client.raw_head("POST", path, "Content-Length: 8000000\r\n");
+            let head = head.replace("application/json", content_type);
+            let mut connection = shop.connect().await;
+            connection.send(format!("{head}\r\nkey,name\n").as_bytes()).await;
+            let response = connection.response().await.unwrap();
+            assert_eq!(response.status, status, "{response:?}");
+            response.expect_problem(path);
+        }
+    }
+    for page in ["import".to_owned(), format!("{UNKNOWN_ID}/picture")] {
+        let head = stranger.raw_head("POST", &format!("/en/admin/products/{page}"), "Content-Length: 8000000\r\n");
+        let head = head.replace("application/json", "multipart/form-data; boundary=b");
         let mut connection = shop.connect().await;
-        connection.send(format!("{head}\r\nkey,name\n").as_bytes()).await;
+        connection.send(format!("{head}\r\n--b\r\n").as_bytes()).await;
         let response = connection.response().await.unwrap();
-        assert_eq!(response.status, status, "{response:?}");
-        response.expect_problem("import");
+        assert_eq!(response.status, 303, "{response:?}");
     }
 }
