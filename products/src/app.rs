@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use souk_http::auth::{TokenRevocations, Verifier};
 use souk_store::Database;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::options::ImportLimits;
 use crate::repositories::{Images, Products, Reservations};
@@ -23,4 +23,6 @@ pub struct App {
     pub(crate) import_lock: Arc<Mutex<()>>,
     /// Serialises the decoding of images, which takes much memory.
     pub(crate) image_lock: Arc<Mutex<()>>,
+    /// The uploads of images that arrive or wait for the decoding.
+    pub(crate) image_uploads: Arc<Semaphore>,
 }

@@ -46,7 +46,7 @@ pub fn routes() -> Vec<Route> {
     routes
 }
 
-/// Returns what a guard returns that a data guard asks for.
+/// Returns the value or the error of a guard that another guard has asked for.
 fn into_result<T>(outcome: Outcome<T, Error>) -> Result<T> {
     match outcome {
         Outcome::Success(value) => Ok(value),

@@ -20,6 +20,7 @@ use souk_bus::Bus;
 use souk_http::auth::{TokenRevocations, Verifier};
 use souk_store::{Database, outbox};
 use souk_types::Result;
+use tokio::sync::Semaphore;
 
 pub use self::app::App;
 pub use self::application::{catalogue, editing, imports, ledger, sample_catalogue};
@@ -30,6 +31,7 @@ pub use self::http::routes;
 pub use self::options::Options;
 pub use self::repositories::open_collections;
 
+use self::application::images;
 use self::imports::Importer;
 use self::repositories::{Images, Products, Reservations};
 
@@ -45,6 +47,7 @@ impl App {
             import_limits: options.import_limits,
             import_lock: Arc::default(),
             image_lock: Arc::default(),
+            image_uploads: Arc::new(Semaphore::new(images::MAX_UPLOADS)),
             database,
         };
         app.verifier.prefetch_keys();

@@ -28,7 +28,7 @@
 #   --back                   use the images of the deployment before the last one
 #   --instances N            instances per service (as many as now, at least 2); run install-nginx.sh --instances N first
 #   --network NAME           the Docker network of RabbitMQ and MongoDB (bridge)
-#   --memory SIZE            memory limit of an instance (256m; mail and web 128m; products 768m, for the largest import)
+#   --memory SIZE            memory limit of an instance (256m; mail 128m, web 160m; products 768m, for the largest import)
 #   --settings DIR           contains <service>.env, and secrets/<service>/, mounted as /run/secrets (/etc/souk)
 #   --state DIR              records of the last two deployments (/var/lib/souk)
 # Instance 2 of customer is the container souk-customer-2 at 127.0.0.1:8102; products are at 82.., shopping at 83.., mail at 84.., web at 85...

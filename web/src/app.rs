@@ -13,6 +13,7 @@ use crate::monitor::Monitor;
 use crate::options::Options;
 use crate::product_lists::ProductLists;
 use crate::sitemap::SitemapCache;
+use crate::upload::UploadLimit;
 
 /// Age from which the name of the shop and its categories are read again.
 const MAX_AGE: Duration = Duration::from_secs(30);
@@ -26,6 +27,7 @@ pub struct App {
     pub(crate) lists: ProductLists,
     pub(crate) sitemap: Arc<SitemapCache>,
     pub(crate) monitor: Monitor,
+    pub(crate) uploads: UploadLimit,
 }
 
 /// What every page shows of the shop, as it was last read. While the services are down, pages show

@@ -158,6 +158,8 @@ pub(crate) struct Field {
     pub(crate) is_wide: bool,
     /// The longest value, in characters.
     pub(crate) max: usize,
+    /// The types of a file, as in the attribute of this name: `.csv`, `image/png`.
+    pub(crate) accept: String,
     /// The lines that a field of several lines shows.
     pub(crate) rows: usize,
     /// The choices of a list.
@@ -192,8 +194,7 @@ pub(crate) enum Kind {
     Moment,
     /// A check box. Its value is `true`, or empty.
     Check,
-    /// A file. Its value is what the file may be: `.csv`, `image/png`. The form that has it is
-    /// multipart.
+    /// A file. The form that has it is multipart.
     File,
     /// Any number of the options, as check boxes. The value has those that are chosen, one a line.
     Many,
@@ -295,9 +296,9 @@ impl Field {
         Self { kind: Kind::Check, is_required: false, ..self }
     }
 
-    /// Makes the field a file of one of these types, as in the attribute `accept`.
+    /// Makes the field a file of one of these types.
     pub(crate) fn file(self, accept: &str) -> Self {
-        Self { kind: Kind::File, value: accept.to_owned(), ..self }
+        Self { kind: Kind::File, accept: accept.to_owned(), ..self }
     }
 
     /// Whether the field is a check box, whose label comes after it.

@@ -41,6 +41,7 @@ pub use self::options::{Defaults, Options};
 use self::locale::Language;
 use self::monitor::Monitor;
 use self::product_lists::ProductLists;
+use self::upload::UploadLimit;
 
 impl App {
     /// Returns the state of the service.
@@ -53,6 +54,7 @@ impl App {
             lists: ProductLists::default(),
             sitemap: Arc::default(),
             monitor: Monitor::start(bus),
+            uploads: UploadLimit::default(),
         }
     }
 }

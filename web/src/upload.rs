@@ -1,6 +1,7 @@
 //! Forms that carry a file (`multipart/form-data`, RFC 7578).
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use futures_util::stream;
 use multer::{Multipart, parse_boundary};
@@ -9,8 +10,10 @@ use rocket::request::{FromRequest, Outcome};
 use souk_contract::api::{MAX_FILE, MAX_REQUEST_BODY};
 use souk_http::Body;
 use souk_types::{Error, Result};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::api::{self, Problem};
+use crate::app::App;
 use crate::form::Form;
 
 /// The name of the field with the file.
@@ -19,15 +22,34 @@ pub(crate) const FILE_FIELD: &str = "file";
 /// Most parts of a form. The forms of pages have fewer than ten.
 const MAX_PARTS: usize = 100;
 
+/// Files that arrive, or are on their way to a service, at once. One of 8 MiB takes 50 MB. Further
+/// ones wait.
+const MAX_UPLOADS: usize = 2;
+
+/// The limit of files that arrive or are on their way.
+#[derive(Clone)]
+pub(crate) struct UploadLimit(Arc<Semaphore>);
+
+impl Default for UploadLimit {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_UPLOADS)))
+    }
+}
+
 /// Request guard: a form with a file, whose body has not been read. A route reads it after it has
 /// confirmed who sends it, so that only staff can upload anything.
-pub(crate) struct Upload<'r>(&'r Request<'r>);
+pub(crate) struct Upload<'r> {
+    request: &'r Request<'r>,
+    limit: UploadLimit,
+}
 
 /// A form with its file.
 pub(crate) struct UploadedForm {
     pub(crate) form: Form,
     /// Empty when no file was chosen.
     pub(crate) file: Vec<u8>,
+    /// Of the limit of files, until the response.
+    pub(crate) permit: OwnedSemaphorePermit,
 }
 
 #[rocket::async_trait]
@@ -35,7 +57,8 @@ impl<'r> FromRequest<'r> for Upload<'r> {
     type Error = Infallible;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Infallible> {
-        Outcome::Success(Self(request))
+        let limit = request.rocket().state::<App>().map(|app| app.uploads.clone()).unwrap_or_default();
+        Outcome::Success(Self { request, limit })
     }
 }
 
@@ -47,24 +70,25 @@ impl Upload<'_> {
     }
 
     async fn try_read(self) -> Result<UploadedForm> {
-        let content_type = self.0.headers().get_one("Content-Type").unwrap_or_default();
+        let content_type = self.request.headers().get_one("Content-Type").unwrap_or_default();
         let boundary =
             parse_boundary(content_type).map_err(|_| Error::unsupported_media_type("multipart/form-data"))?;
-        let body = Body::of(self.0).read(MAX_FILE as u64 + MAX_REQUEST_BODY).await?;
-        let uploaded = parse(body, boundary).await?;
-        uploaded.form.require_genuine(self.0)?;
-        Ok(uploaded)
+        let permit = self.limit.0.acquire_owned().await.map_err(Error::internal)?;
+        let body = Body::of(self.request).read(MAX_FILE as u64 + MAX_REQUEST_BODY).await?;
+        let (form, file) = parse(body, boundary).await?;
+        form.require_genuine(self.request)?;
+        Ok(UploadedForm { form, file, permit })
     }
 }
 
-async fn parse(body: Vec<u8>, boundary: String) -> Result<UploadedForm> {
+async fn parse(body: Vec<u8>, boundary: String) -> Result<(Form, Vec<u8>)> {
     let malformed = |error: multer::Error| Error::malformed("The form cannot be read.").caused_by(error);
     let body = stream::iter([Ok::<_, Infallible>(body)]);
     let mut parts = Multipart::new(body, boundary);
     let (mut fields, mut file) = (Vec::new(), Vec::new());
     for _ in 0..MAX_PARTS {
         let Some(part) = parts.next_field().await.map_err(malformed)? else {
-            return Ok(UploadedForm { form: Form::of_fields(fields), file });
+            return Ok((Form::of_fields(fields), file));
         };
         let name = part.name().unwrap_or_default().to_owned();
         if name == FILE_FIELD {
@@ -97,23 +121,23 @@ mod tests {
         body
     }
 
-    async fn parsed(body: Vec<u8>) -> Result<UploadedForm> {
+    async fn parsed(body: Vec<u8>) -> Result<(Form, Vec<u8>)> {
         parse(body, "b".to_owned()).await
     }
 
     #[rocket::async_test]
     async fn a_form_has_its_fields_and_its_file() {
         let file = b"\x89PNG\r\n\x1a\n\0\r\n--c\r\n";
-        let uploaded = parsed(body(&[("name", "Grüner Tee".as_bytes()), (FILE_FIELD, file)])).await.unwrap();
-        assert_eq!((uploaded.form.get("name"), &uploaded.file[..]), ("Grüner Tee", &file[..]));
-        let without_file = parsed(body(&[(CSRF_FIELD, b"t"), (FILE_FIELD, b"")])).await.unwrap();
-        assert_eq!((without_file.form.get(CSRF_FIELD), without_file.file.len()), ("t", 0));
+        let (form, chosen) = parsed(body(&[("name", "Grüner Tee".as_bytes()), (FILE_FIELD, file)])).await.unwrap();
+        assert_eq!((form.get("name"), &chosen[..]), ("Grüner Tee", &file[..]));
+        let (form, chosen) = parsed(body(&[(CSRF_FIELD, b"t"), (FILE_FIELD, b"")])).await.unwrap();
+        assert_eq!((form.get(CSRF_FIELD), chosen.len()), ("t", 0));
     }
 
     #[rocket::async_test]
     async fn a_form_is_bounded_and_whole() {
         let largest = vec![0; MAX_FILE];
-        assert_eq!(parsed(body(&[(FILE_FIELD, &largest)])).await.unwrap().file.len(), MAX_FILE);
+        assert_eq!(parsed(body(&[(FILE_FIELD, &largest)])).await.unwrap().1.len(), MAX_FILE);
         let larger = vec![0; MAX_FILE + 1];
         let many = vec![("a", &b"b"[..]); MAX_PARTS];
         for (body, code) in [
@@ -138,10 +162,10 @@ mod tests {
         ])) {
             let length = body.len();
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            if let Ok(uploaded) = runtime.block_on(parsed(body)) {
-                let fields: usize = uploaded.form.fields().map(|(name, value)| name.len() + value.len()).sum();
+            if let Ok((form, file)) = runtime.block_on(parsed(body)) {
+                let fields: usize = form.fields().map(|(name, value)| name.len() + value.len()).sum();
                 // A byte that is no UTF-8 becomes a letter of three bytes.
-                prop_assert!(fields + uploaded.file.len() <= 3 * length);
+                prop_assert!(fields + file.len() <= 3 * length);
             }
         }
     }

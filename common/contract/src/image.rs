@@ -4,15 +4,15 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The longest side of an image in each size, in pixels, from large to small. An image that is
+/// The shorter side of an image in each size, in pixels, from large to small. An image that is
 /// smaller keeps its size.
-pub const SIZES: [u16; 3] = [1280, 640, 320];
+pub const SIZES: [u16; 3] = [1200, 600, 300];
 
 /// The path at which `products` serves images.
 const PATH: &str = "/products/images/";
 
 /// One size of an uploaded image, named after the content of its largest size:
-/// `<SHA-256 in hexadecimal>-640.jpg`. The same name always has the same content.
+/// `<SHA-256 in hexadecimal>-600.jpg`. The same name always has the same content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageName {
     hash: [u8; 32],
@@ -34,7 +34,7 @@ impl ImageName {
         Some(Self::all(name.hash))
     }
 
-    /// Returns the longest side, in pixels.
+    /// Returns the shorter side, in pixels.
     #[must_use]
     pub fn size(self) -> u16 {
         self.size
@@ -96,18 +96,18 @@ mod tests {
         let hash = "0123456789abcdef".repeat(4);
         for name in [
             format!("{hash}.jpg"),
-            format!("{hash}-641.jpg"),
-            format!("{hash}-0640.jpg"),
-            format!("{hash}-640.png"),
-            format!("{}-640.jpg", hash.to_uppercase()),
-            format!("{}-640.jpg", &hash[1..]),
-            format!("é{}-640.jpg", &hash[2..]),
+            format!("{hash}-601.jpg"),
+            format!("{hash}-0600.jpg"),
+            format!("{hash}-600.png"),
+            format!("{}-600.jpg", hash.to_uppercase()),
+            format!("{}-600.jpg", &hash[1..]),
+            format!("é{}-600.jpg", &hash[2..]),
             "tea.svg".to_owned(),
             String::new(),
         ] {
             assert_eq!(name.parse::<ImageName>(), Err(NotAnImageName), "{name}");
         }
         assert_eq!(ImageName::all_of("https://cdn.example/tea.jpg"), None);
-        assert_eq!(ImageName::all_of(&format!("/other/{hash}-640.jpg")), None);
+        assert_eq!(ImageName::all_of(&format!("/other/{hash}-600.jpg")), None);
     }
 }

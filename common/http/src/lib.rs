@@ -52,7 +52,7 @@ pub use self::param::Param;
 pub use self::problem::{Problem, Result, data_outcome, guard_outcome, retry_after_refusal, status};
 pub use self::request_id::request_id;
 use self::request_log::RequestFairing;
-pub use self::response_headers::{Public, PublicForADay, PublicForever};
+pub use self::response_headers::{Public, PublicForADay, PublicImmutable};
 use self::response_headers::{ResponseHeaders, shield};
 pub use self::server::{BusApi, RunError, run};
 pub use self::stop::{DRAIN_PERIOD, ShutdownFlag};

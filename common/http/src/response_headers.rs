@@ -30,9 +30,9 @@ impl<'r, R: Responder<'r, 'static>> Responder<'r, 'static> for PublicForADay<R> 
 
 /// A public response that never changes. Caches may use it for a year, and do not ask whether it is
 /// still the same (RFC 8246).
-pub struct PublicForever<R>(pub R);
+pub struct PublicImmutable<R>(pub R);
 
-impl<'r, R: Responder<'r, 'static>> Responder<'r, 'static> for PublicForever<R> {
+impl<'r, R: Responder<'r, 'static>> Responder<'r, 'static> for PublicImmutable<R> {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         Ok(cached(self.0.respond_to(request)?, "public, max-age=31536000, immutable"))
     }

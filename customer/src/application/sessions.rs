@@ -98,16 +98,24 @@ pub(crate) async fn answer_challenge(app: &App, answer: CodeAnswer, client: impl
     open(app, &profile, device, Proof::Password).await
 }
 
-/// Remembers the network and the language of a sign-in, if they are new.
-async fn note_sign_in(app: &App, profile: Profile, network: Network, language: Option<Language>) -> Result<Profile> {
+/// Remembers the network and the language of a sign-in, if they are new. Returns the profile with
+/// the credentials that were verified, so that a session that they open ends with them.
+async fn note_sign_in(
+    app: &App,
+    mut profile: Profile,
+    network: Network,
+    language: Option<Language>,
+) -> Result<Profile> {
     if profile.knows(network) && language.is_none_or(|language| language == profile.language) {
         return Ok(profile);
     }
+    profile.remember(network, language);
     let remember = move |profile: &mut Profile| {
         profile.remember(network, language);
-        Ok(profile.clone())
+        Ok(())
     };
-    app.accounts.update(profile.id, remember).await
+    app.accounts.update(profile.id, remember).await?;
+    Ok(profile)
 }
 
 /// Opens a session for a customer whose identity the caller has verified. Errors:
@@ -331,6 +339,10 @@ mod tests {
         let verified = ana(&app).await;
         let change = PasswordChange::new(PASSWORD, "battery staple");
         credentials::change_password(&app, verified.id, change, home()).await.unwrap();
+        // From a new network, so that the sign-in changes the account.
+        let network = IpAddr::from([203, 0, 113, 7]).into();
+        let verified = note_sign_in(&app, verified, network, Some(Language::German)).await.unwrap();
+        assert_eq!(verified.language, Language::German);
         let late = open(&app, &verified, Device::default(), Proof::Password).await.unwrap();
         assert!(is_refused(&app, &late.refresh_token).await);
         assert!(app.sessions.by_customer(verified.id).await.unwrap().is_empty());

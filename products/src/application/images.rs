@@ -1,11 +1,16 @@
 //! Images that staff upload for products.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use souk_contract::image::ImageName;
 use souk_types::{Error, Result};
 
 use crate::App;
 use crate::domain::uploaded_image::UploadedImage;
+
+/// Uploads that arrive or wait at once, of 8 MiB each. More are refused.
+pub(crate) const MAX_UPLOADS: usize = 4;
 
 /// A stored image, as the response to its upload.
 #[derive(Debug, Serialize)]
@@ -21,10 +26,15 @@ pub(crate) struct ImageView {
 /// Stores an image in all sizes. The same file has the same result. Errors: those of
 /// [`UploadedImage::read`].
 pub(crate) async fn upload(app: &App, file: Vec<u8>) -> Result<ImageView> {
-    // One at a time: a decoded photo takes up to 300 MB.
-    let decoding = app.image_lock.lock().await;
-    let image = tokio::task::spawn_blocking(move || UploadedImage::read(&file)).await.map_err(Error::internal)??;
-    drop(decoding);
+    // One at a time: a photo takes up to 300 MB while it is decoded. The thread releases the lock,
+    // because it goes on when the request has run out of time.
+    let lock = Arc::clone(&app.image_lock).lock_owned().await;
+    let read = move || {
+        let image = UploadedImage::read(&file);
+        drop(lock);
+        image
+    };
+    let image = tokio::task::spawn_blocking(read).await.map_err(Error::internal)??;
     for (name, jpeg) in &image.sizes {
         app.images.insert(*name, jpeg).await?;
     }

@@ -168,7 +168,8 @@ fn parse(mapping: &ImportMapping, file: &ImportFile, limits: ImportLimits) -> Re
     let end = records.for_each(|line, record| {
         parsed.rows += 1;
         if parsed.rows > limits.rows {
-            return Err(Error::unprocessable("validation", format!("The file has more than {} rows.", limits.rows)));
+            let detail = format!("The file has more than {} rows; split it.", limits.rows);
+            return Err(Error::unprocessable("too-many-rows", detail));
         }
         let row = record.and_then(|record| mapping.read_record(&record)).and_then(|row: ImportRow| match lines_by_key
             .insert(row.key.clone(), line)

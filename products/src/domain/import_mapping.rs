@@ -21,6 +21,7 @@ pub struct ImportMapping {
     templates: Vec<(&'static str, ColumnTemplate)>,
     price_unit: PriceUnit,
     decimal: DecimalMark,
+    default_currency: Option<Currency>,
     /// `None`: the file's header shows the delimiter.
     pub(crate) delimiter: Option<Delimiter>,
     pub(crate) on_error: OnError,
@@ -114,7 +115,8 @@ impl Input for ImportMapping {
         let decimal = fields.optional_non_null("decimal").unwrap_or_default();
         let on_error = fields.optional_non_null("on_error").unwrap_or_default();
         let max_errors = fields.optional_non_null("max_errors").unwrap_or_default();
-        Some(Self { templates, price_unit, decimal, delimiter, on_error, max_errors })
+        let default_currency = fields.optional_non_null("default_currency");
+        Some(Self { templates, price_unit, decimal, default_currency, delimiter, on_error, max_errors })
     }
 }
 
@@ -205,7 +207,7 @@ impl ImportMapping {
         let invalid = |field: &'static str| move |message: &'static str| FieldError::new(field, message);
         let currency = match self.value("currency", record)? {
             Some(value) => Currency::try_from(value.as_str().unwrap_or_default()).map_err(invalid("currency"))?,
-            None => Currency::EUR,
+            None => self.default_currency.unwrap_or(Currency::EUR),
         };
         let price = match self.price_unit {
             PriceUnit::Major => Price::from_major(price.trim(), currency),

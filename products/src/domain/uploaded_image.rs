@@ -15,7 +15,8 @@ use souk_types::{Error, Result};
 /// Most pixels. The largest photos of phones have 24 million; a file of a few kilobytes can claim
 /// billions.
 const MAX_PIXELS: u64 = 25_000_000;
-/// Most bytes of a decoded image: 4 for each pixel, or 8 for a smaller image with deep colours.
+/// Most bytes of a decoded image: 4 for each pixel, or 8 for a smaller image of 16 bits a colour. A
+/// progressive JPEG takes three times as much while it is decoded.
 const MAX_DECODED: u64 = 100_000_000;
 /// Of 100. Artefacts are not visible on pages, and a size of 640 pixels has about 60 kB.
 const JPEG_QUALITY: u8 = 85;
@@ -37,7 +38,7 @@ impl UploadedImage {
     /// it takes the first image. This takes about a second of a processor for a large photo.
     ///
     /// Errors: `image-format` for another format, or a file that is damaged; `image-too-large` for
-    /// more than 25 million pixels.
+    /// more than 25 million pixels, or 12 million of 16 bits a colour.
     pub(crate) fn read(file: &[u8]) -> Result<Self> {
         let (image, profile) = decode(file)?;
         let largest = fit(image, SIZES[0]);
@@ -68,7 +69,9 @@ fn decode(file: &[u8]) -> Result<(DynamicImage, Option<Vec<u8>>)> {
     let mut decoder = reader.into_decoder().map_err(damaged)?;
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > MAX_PIXELS || decoder.total_bytes() > MAX_DECODED {
-        let detail = format!("The image has {width} x {height} pixels; send one of at most 25 million pixels.");
+        let detail = format!(
+            "The image has {width} x {height} pixels; at most 25 million are accepted, or 12 million of 16 bits a colour."
+        );
         return Err(Error::unprocessable("image-too-large", detail));
     }
     let orientation = decoder.orientation().map_err(damaged)?;
@@ -84,16 +87,21 @@ fn is_of_rgb(profile: &[u8]) -> bool {
     profile.len() <= MAX_PROFILE && profile.get(16..20) == Some(b"RGB ")
 }
 
-/// Makes an image smaller until no side is longer than `size`.
+/// Makes an image smaller until its shorter side has at most `size` pixels, because pages show it in
+/// a square that it covers, and its longer side at most three times as many.
 fn fit(image: DynamicImage, size: u16) -> DynamicImage {
     let size = u32::from(size);
     let (width, height) = image.dimensions();
-    if width.max(height) <= size {
+    let (shorter, longer) = (width.min(height), width.max(height));
+    if shorter <= size && longer <= 3 * size {
         return image;
     }
+    // The longer side decides, because the image keeps its proportions within a square.
+    let wanted = u64::from(longer) * u64::from(size) / u64::from(shorter.max(1));
+    let wanted = u32::try_from(wanted).unwrap_or(u32::MAX).clamp(size, 3 * size);
     // Averaging is fast and takes no memory; the good filter then has four pixels for each new one.
-    let image = if width.max(height) > 2 * size { image.thumbnail(2 * size, 2 * size) } else { image };
-    image.resize(size, size, FilterType::CatmullRom)
+    let image = if longer > 2 * wanted { image.thumbnail(2 * wanted, 2 * wanted) } else { image };
+    image.resize(wanted, wanted, FilterType::CatmullRom)
 }
 
 /// Returns the image without transparency.
@@ -180,11 +188,11 @@ mod tests {
     #[test]
     fn an_image_has_three_sizes_that_keep_its_proportions() {
         for (width, height, expected) in [
-            (2_000, 1_000, [(1280, 640), (640, 320), (320, 160)]),
-            (1_500, 3_000, [(640, 1280), (320, 640), (160, 320)]),
-            (1_281, 10, [(1280, 10), (640, 5), (320, 3)]),
+            (2_800, 1_400, [(2_400, 1_200), (1_200, 600), (600, 300)]),
+            (1_500, 3_000, [(1_200, 2_400), (600, 1_200), (300, 600)]),
+            (3_700, 37, [(3_600, 36), (1_800, 18), (900, 9)]),
             // A small image is not made larger.
-            (400, 300, [(400, 300), (400, 300), (320, 240)]),
+            (400, 320, [(400, 320), (400, 320), (375, 300)]),
             (1, 1, [(1, 1), (1, 1), (1, 1)]),
         ] {
             let uploaded = UploadedImage::read(&jpeg(&picture(width, height), None, None)).unwrap();
@@ -275,7 +283,7 @@ mod tests {
             &png(&picture(24, 16).into()),
         ])) {
             if let Ok(uploaded) = UploadedImage::read(&file) {
-                prop_assert!(uploaded.width.max(uploaded.height) <= u32::from(SIZES[0]));
+                prop_assert!(uploaded.width.max(uploaded.height) <= 3 * u32::from(SIZES[0]));
                 prop_assert!(uploaded.sizes.iter().all(|(_, jpeg)| jpeg.starts_with(&[0xff, 0xd8])));
             }
         }

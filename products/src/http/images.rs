@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use rocket::data::{Data, FromData};
 use rocket::http::ContentType;
 use rocket::request::{Outcome, Request};
@@ -6,8 +8,9 @@ use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, get, post};
 use souk_contract::api::MAX_FILE;
 use souk_http::auth::permission::ManageCatalogue;
-use souk_http::{Body, PublicForADay, PublicForever, data_outcome};
+use souk_http::{Body, PublicForADay, PublicImmutable, data_outcome};
 use souk_types::Error;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Staff, into_result};
 use crate::App;
@@ -18,7 +21,7 @@ use crate::application::sample_catalogue;
 #[derive(rocket::Responder)]
 pub(super) enum Image {
     Sample(PublicForADay<(ContentType, &'static [u8])>),
-    Uploaded(PublicForever<(ContentType, Vec<u8>)>),
+    Uploaded(PublicImmutable<(ContentType, Vec<u8>)>),
 }
 
 #[get("/images/<name>")]
@@ -26,7 +29,7 @@ pub(super) async fn get_image(app: &State<App>, name: &str) -> souk_http::Result
     if let Some(image) = sample_catalogue::image(name) {
         return Ok(Image::Sample(PublicForADay((ContentType::SVG, image))));
     }
-    Ok(Image::Uploaded(PublicForever((ContentType::JPEG, images::get(app, name).await?))))
+    Ok(Image::Uploaded(PublicImmutable((ContentType::JPEG, images::get(app, name).await?))))
 }
 
 #[post("/images", data = "<file>")]
@@ -34,12 +37,16 @@ pub(super) async fn upload_image(
     app: &State<App>,
     file: ImageUpload,
 ) -> souk_http::Result<Created<JsonResponse<ImageView>>> {
-    let image = images::upload(app, file.0).await?;
+    let image = images::upload(app, file.bytes).await?;
     Ok(Created::new(image.image.clone()).body(JsonResponse(image)))
 }
 
 /// The file of an image. Its `Content-Type` does not matter.
-pub(super) struct ImageUpload(Vec<u8>);
+pub(super) struct ImageUpload {
+    bytes: Vec<u8>,
+    /// Of the limit of uploads, until the response.
+    _permit: OwnedSemaphorePermit,
+}
 
 #[rocket::async_trait]
 impl<'r> FromData<'r> for ImageUpload {
@@ -54,9 +61,12 @@ impl<'r> FromData<'r> for ImageUpload {
 async fn read(request: &Request<'_>) -> souk_types::Result<ImageUpload> {
     let staff: Outcome<Staff<ManageCatalogue>, Error> = request.guard().await;
     into_result(staff)?;
+    let app = request.rocket().state::<App>().ok_or_else(|| Error::internal("App is not managed"))?;
+    let permit = Arc::clone(&app.image_uploads).try_acquire_owned();
+    let permit = permit.map_err(|_| Error::busy("Too many images are being uploaded; try again."))?;
     let file = Body::of(request).read(MAX_FILE as u64).await?;
     if file.is_empty() {
         return Err(Error::malformed("The body is empty; send the file of an image."));
     }
-    Ok(ImageUpload(file))
+    Ok(ImageUpload { bytes: file, _permit: permit })
 }

@@ -122,7 +122,7 @@ options() {
         products) inside=8002 limit=768m ;;
         shopping) inside=8003 limit=256m ;;
         mail) inside=8004 limit=128m ;;
-        web) inside=8005 limit=128m ;;
+        web) inside=8005 limit=160m ;;
     esac
     limit=${memory:-$limit}
     option=(--read-only --cap-drop ALL --security-opt no-new-privileges --pids-limit 512

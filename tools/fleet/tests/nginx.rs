@@ -214,14 +214,14 @@ fn bodies_have_limits() {
     assert_eq!((passed.status(), passed.text().lines().last()), (200, Some("3000000")));
     let headers = "POST /products/import HTTP/1.1\r\nHost: x\r\nContent-Length: 70000000\r\n\r\n";
     problem(&raw(address, headers.as_bytes()), 413, "too-large");
-    // Pictures, and pages that upload a file.
-    let picture = "/de/admin/products/01890a5d-ac96-774b-bcce-b302099a8057/picture";
-    for target in ["/products/images", "/en/admin/products/import", picture] {
+    // Images, and pages that upload a file.
+    let image = "/de/admin/products/01890a5d-ac96-774b-bcce-b302099a8057/image";
+    for target in ["/products/images", "/en/admin/products/import", image] {
         let passed = post(target, 9_000_000);
         assert_eq!((passed.status(), passed.text().lines().last()), (200, Some("9000000")), "{target}");
     }
     problem(&post("/products/images", 10_000_000), 413, "too-large");
-    for target in ["/en/admin/products/new", "/en/admin/products/import/x", &format!("{picture}/remove")] {
+    for target in ["/en/admin/products/new", "/en/admin/products/import/x", &format!("{image}/remove")] {
         problem(&post(target, 90_000), 413, "too-large");
     }
 }

@@ -1,10 +1,11 @@
 //! Products and stock, for admins.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use souk_contract::api::ApiMethod;
+use souk_contract::api::{ApiMethod, MAX_REQUEST_BODY};
 use souk_contract::products::ProductId;
 
 use super::catalogue::Product;
@@ -86,11 +87,6 @@ pub(crate) struct RowError {
     pub(crate) message: String,
 }
 
-/// Returns the type of a CSV file. Spreadsheets save it as UTF-8, or in the encoding of Windows.
-fn csv_type(file: &[u8]) -> &'static str {
-    if std::str::from_utf8(file).is_ok() { "text/csv" } else { "text/csv; charset=windows-1252" }
-}
-
 impl Api<'_> {
     /// Returns a product with the fields that only admins see.
     pub(crate) async fn edited_product(self, id: ProductId) -> Result<EditedProduct> {
@@ -147,16 +143,33 @@ impl Api<'_> {
     }
 
     /// Imports the rows of a CSV file with the columns of the API. `parameters` are those of
-    /// `POST /products/import`. A file that is refused because of its rows has a report too.
+    /// `POST /products/import`. A file that is refused because of its rows has a report too, with
+    /// at most `max_errors` errors if it is large.
     pub(crate) async fn import_products(
         self,
         token: &Token,
         parameters: &[(&str, &str)],
-        file: &[u8],
+        max_errors: usize,
+        file: Vec<u8>,
     ) -> Result<ImportReport> {
         let query: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
-        let call = self.post(Service::Products, format!("/import?{}", query.join("&"))).token(token);
-        let response = call.file(csv_type(file), file).within(IMPORT_TIMEOUT).any_response().await?;
+        let mut target = format!("/import?{}", query.join("&"));
+        let call = match String::from_utf8(file) {
+            // As text, which an earlier `products` takes too, in a rolling update. Its report is small.
+            Ok(text) if text.len() as u64 <= MAX_REQUEST_BODY => {
+                self.post(Service::Products, target).text("text/csv", text)
+            }
+            file => {
+                let _ = write!(target, "&max_errors={max_errors}");
+                let call = self.post(Service::Products, target);
+                match file {
+                    Ok(text) => call.file("text/csv", text.as_bytes()),
+                    // Spreadsheets save files as UTF-8, or in the encoding of Windows.
+                    Err(error) => call.file("text/csv; charset=windows-1252", error.as_bytes()),
+                }
+            }
+        };
+        let response = call.token(token).within(IMPORT_TIMEOUT).any_response().await?;
         if matches!(response.status, 200 | 422)
             && let Ok(report) = serde_json::from_str(&response.body)
         {

@@ -115,6 +115,12 @@ impl Call<'_> {
         self.header("Content-Type", "application/json")
     }
 
+    /// Adds a body of another type than JSON.
+    pub(crate) fn text(mut self, content_type: &str, body: String) -> Self {
+        self.body = Ok(body);
+        self.header("Content-Type", content_type)
+    }
+
     /// Adds a file of at most [`MAX_FILE`](souk_contract::api::MAX_FILE) bytes.
     pub(crate) fn file(mut self, content_type: &str, file: &[u8]) -> Self {
         (self.body, self.is_base64) = (Ok(STANDARD.encode(file)), true);

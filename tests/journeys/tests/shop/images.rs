@@ -12,9 +12,11 @@ const EXIF: &[u8] = b"II*\0\x08\0\0\0\x01\0\x3b\x01\x02\0\x07\0\0\0\x1a\0\0\0\0\
 
 /// A photo of which no other test has the content.
 fn photo(width: u32, height: u32) -> Vec<u8> {
-    let tint = unique("").bytes().fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
+    let tints = unique("").into_bytes();
     let part = |value: u32| u8::try_from(value % 256).unwrap();
-    let image = RgbImage::from_fn(width, height, |x, y| Rgb([part(x / 8), part(y / 8), tint]));
+    // Each tint has a block of its own, which the JPEG keeps.
+    let tint = |x: u32, y: u32| tints[((x / 16 + y / 16) as usize) % tints.len()];
+    let image = RgbImage::from_fn(width, height, |x, y| Rgb([part(x / 8), part(y / 8), tint(x, y)]));
     let mut file = Vec::new();
     let mut encoder = JpegEncoder::new_with_quality(&mut file, 85);
     encoder.set_exif_metadata(EXIF.to_vec()).unwrap();
@@ -30,7 +32,7 @@ fn png() -> Vec<u8> {
 
 /// Returns the path of another size of an uploaded image.
 fn of_size(image: &str, size: u16) -> String {
-    image.replace("-1280.jpg", &format!("-{size}.jpg"))
+    image.replace("-1200.jpg", &format!("-{size}.jpg"))
 }
 
 fn path(uploaded: &Response) -> String {
@@ -44,10 +46,10 @@ async fn an_uploaded_image_is_served_in_three_sizes_without_metadata() {
     let photo = photo(1600, 1200);
     assert!(photo.windows(6).any(|bytes| bytes == b"SECRET"));
     let uploaded = admin.upload_image(photo.clone()).await.expect_status(201);
-    assert_eq!((&uploaded["width"], &uploaded["height"]), (&json!(1280), &json!(960)));
+    assert_eq!((&uploaded["width"], &uploaded["height"]), (&json!(1600), &json!(1200)));
     let image = path(&uploaded);
     assert_eq!(uploaded.header("Location"), image);
-    for (size, dimensions) in [(1280, (1280, 960)), (640, (640, 480)), (320, (320, 240))] {
+    for (size, dimensions) in [(1200, (1600, 1200)), (600, (800, 600)), (300, (400, 300))] {
         let served = shop.client().get(&of_size(&image, size)).await.expect_status(200);
         assert_eq!(served.header("Content-Type"), "image/jpeg");
         assert_eq!(served.header("Cache-Control"), "public, max-age=31536000, immutable");
@@ -90,26 +92,26 @@ async fn a_merchant_gives_a_product_a_picture_and_takes_it_away() {
     let product = admin.create_product(product_json("tea", &euros(499), 3)).await.expect_status(201);
     let id = product.id();
     let page = visitor.open(&format!("/en/admin/products/{id}")).await.expect_status(200);
-    let page = visitor.send_form(&page.form("/picture").choose(photo(900, 900))).await.expect_status(200);
+    let page = visitor.send_form(&page.form("/image").choose(photo(900, 900))).await.expect_status(200);
     let page = page.expect_text("Saved.").expect_text("Replace the picture");
     let image = path(&shop.client().get(&format!("/products/{id}")).await.expect_status(200));
     assert!(page.html().contains(&format!("src=\"{image}\"")));
     let in_shop = shop.visitor().open(&format!("/en/p/{id}")).await.expect_status(200);
-    for size in [1280, 640, 320] {
+    for size in [1200, 600, 300] {
         assert!(in_shop.html().contains(&format!("{} {size}w", of_size(&image, size))), "{in_shop}");
     }
     shop.client().get(&image).await.expect_status(200);
 
-    let refused = visitor.send_form(&page.form("/picture").choose("no picture")).await.expect_status(422);
+    let refused = visitor.send_form(&page.form("/image").choose("no picture")).await.expect_status(422);
     refused.expect_text("This is not a JPEG, PNG or WebP picture");
-    visitor.send_form(&page.form("/picture")).await.expect_status(422).expect_text("Choose a file first.");
-    let too_large = visitor.send_form(&page.form("/picture").choose(vec![0; 8 * 1024 * 1024 + 1])).await;
+    visitor.send_form(&page.form("/image")).await.expect_status(422).expect_text("Choose a file first.");
+    let too_large = visitor.send_form(&page.form("/image").choose(vec![0; 8 * 1024 * 1024 + 1])).await;
     too_large.expect_status(413).expect_text("The file is larger than 8 MB.");
-    let forged = page.form("/picture").choose(photo(90, 90)).forge("csrf", "forged");
+    let forged = page.form("/image").choose(photo(90, 90)).forge("csrf", "forged");
     visitor.send_form(&forged).await.expect_status(403);
     assert_eq!(path(&shop.client().get(&format!("/products/{id}")).await), image, "nothing has changed");
 
-    visitor.send_form(&page.form("/picture/remove")).await.expect_status(200).expect_text("Saved.");
+    visitor.send_form(&page.form("/image/remove")).await.expect_status(200).expect_text("Saved.");
     assert_eq!(shop.client().get(&format!("/products/{id}")).await["image"], json!(null));
     // Orders and mails may still show it.
     shop.client().get(&image).await.expect_status(200);

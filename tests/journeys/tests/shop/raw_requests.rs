@@ -202,7 +202,7 @@ async fn a_file_is_refused_before_its_body_is_sent() {
             response.expect_problem(path);
         }
     }
-    for page in ["import".to_owned(), format!("{UNKNOWN_ID}/picture")] {
+    for page in ["import".to_owned(), format!("{UNKNOWN_ID}/image")] {
         let head = stranger.raw_head("POST", &format!("/en/admin/products/{page}"), "Content-Length: 8000000\r\n");
         let head = head.replace("application/json", "multipart/form-data; boundary=b");
         let mut connection = shop.connect().await;

@@ -1,9 +1,9 @@
 //! The catalogue: its list; pages to create, edit and import products are below.
 
 mod form;
+mod image;
 mod import;
 mod one;
-mod picture;
 mod stock;
 
 pub(super) use self::form::{price, tax_class, tax_classes, whole};
@@ -40,8 +40,8 @@ pub(super) fn routes() -> Vec<Route> {
         one::show,
         one::replace,
         one::delete,
-        picture::upload,
-        picture::remove,
+        image::upload,
+        image::remove,
         stock::add,
         stock::count,
     ]

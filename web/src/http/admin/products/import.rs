@@ -3,6 +3,7 @@
 use askama::Template;
 use rocket::http::Status;
 use rocket::{get, post};
+use souk_contract::api::MAX_FILE;
 use souk_contract::role::Permission;
 use souk_types::FieldError;
 
@@ -17,9 +18,6 @@ use crate::upload::{FILE_FIELD, Upload, UploadedForm};
 use crate::visit::Visit;
 
 const PATH: &str = "/admin/products/import";
-
-/// The longest pasted text, in characters. Longer ones are files.
-const MAX_TEXT: usize = 1_000_000;
 
 /// The field with the pasted text.
 const TEXT_FIELD: &str = "text";
@@ -41,24 +39,23 @@ struct ImportPage {
 #[get("/admin/products/import")]
 pub(super) async fn show(visit: Visit<'_>) -> PageResult {
     let admin = Admin::of(&visit, Permission::ManageCatalogue).await?;
+    answer(&visit, &admin, &defaults(visit.language), None, None).await
+}
+
+/// Returns the form before anything is chosen: prices as spreadsheets write them in this language.
+fn defaults(language: Language) -> FormState {
     let mut state = FormState::default();
     state.set("price_in", "major");
-    // What spreadsheets write in this language.
-    state.set("decimal", if visit.language == Language::German { "comma" } else { "point" });
-    answer(&visit, &admin, &state, None, None).await
+    state.set("decimal", if language == Language::German { "comma" } else { "point" });
+    state
 }
 
 #[post("/admin/products/import")]
 pub(super) async fn import(visit: Visit<'_>, upload: Upload<'_>) -> PageResult {
     let admin = Admin::confirmed(&visit, Permission::ManageCatalogue).await?;
-    let UploadedForm { form, file } = match upload.read().await {
+    let UploadedForm { form, file, permit: _permit } = match upload.read().await {
         Ok(uploaded) => uploaded,
-        Err(problem) if problem.status() == 413 => {
-            let mut state = FormState::default();
-            state.refuse(FILE_FIELD, visit.text("import-too-large").to_string());
-            let refused = Refused { status: Status::PayloadTooLarge, text: None };
-            return answer(&visit, &admin, &state, Some(refused), None).await;
-        }
+        Err(problem) if problem.status() == 413 => return refuse_size(&visit, &admin, defaults(visit.language)).await,
         Err(problem) => return Err(problem.into()),
     };
     let mut state = FormState::of(&form);
@@ -68,25 +65,13 @@ pub(super) async fn import(visit: Visit<'_>, upload: Upload<'_>) -> PageResult {
         let refused = Refused { status: Status::UnprocessableEntity, text: None };
         return answer(&visit, &admin, &state, Some(refused), None).await;
     }
-    let header = String::from_utf8_lossy(file.split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned();
-    let choice = |name: &'static str, allowed: &[&'static str]| {
-        (name, allowed.iter().copied().find(|value| *value == state.value(name)).unwrap_or(allowed[0]))
-    };
-    let [price_in, decimal, on_error] = [
-        choice("price_in", &["major", "minor"]),
-        choice("decimal", &["point", "comma"]),
-        choice("on_error", &["abort", "skip"]),
-    ];
-    // One more shows that there are more.
-    let max_errors = (MAX_ERRORS + 1).to_string();
-    let mut parameters = vec![price_in, decimal, on_error, ("max_errors", &max_errors)];
     visit.app.shop.refresh(visit.api).await;
     let shop = visit.app.shop.cached().0;
-    if !columns(&header).any(|column| column.eq_ignore_ascii_case("currency")) && !shop.currency.is_empty() {
-        parameters.push(("currency", &shop.currency));
-    }
-    match visit.api.import_products(&admin.token, &parameters, &file).await {
+    let parameters = parameters(&state, &shop.currency);
+    let header = String::from_utf8_lossy(file.split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned();
+    match visit.api.import_products(&admin.token, &parameters, MAX_ERRORS + 1, file).await {
         Ok(report) => answer(&visit, &admin, &state, None, Some(report)).await,
+        Err(problem) if problem.status() == 413 => refuse_size(&visit, &admin, state).await,
         Err(problem) => {
             let refused = match &problem {
                 Problem::Refused(refusal) if refusal.code() == "validation" => {
@@ -98,6 +83,24 @@ pub(super) async fn import(visit: Visit<'_>, upload: Upload<'_>) -> PageResult {
             answer(&visit, &admin, &state, Some(refused), None).await
         }
     }
+}
+
+async fn refuse_size(visit: &Visit<'_>, admin: &Admin, mut state: FormState) -> PageResult {
+    state.refuse(FILE_FIELD, visit.text("import-too-large").to_string());
+    let refused = Refused { status: Status::PayloadTooLarge, text: None };
+    answer(visit, admin, &state, Some(refused), None).await
+}
+
+/// Returns the parameters of `POST /products/import`. The defaults of the API are left out: an
+/// earlier `products`, in a rolling update, refuses parameters that it does not know.
+fn parameters<'p>(state: &FormState, currency: &'p str) -> Vec<(&'static str, &'p str)> {
+    let choice = |name: &'static str, allowed: &[&'static str]| {
+        (name, allowed.iter().copied().find(|value| *value == state.value(name)).unwrap_or(allowed[0]))
+    };
+    let mut parameters = vec![choice("price_in", &["major", "minor"]), choice("on_error", &["abort", "skip"])];
+    parameters.extend((state.value("decimal") == "comma").then_some(("decimal", "comma")));
+    parameters.extend((!matches!(currency, "" | "EUR")).then_some(("default_currency", currency)));
+    parameters
 }
 
 /// Returns the names in the first line of a file, as far as they need no quotes.
@@ -134,7 +137,7 @@ async fn answer(
     let option = |value: &str, key: Key| (value.to_owned(), visit.text(key).to_string());
     let fields = vec![
         field(FILE_FIELD, Key("import-file")).file(".csv,.txt,text/csv").optional(),
-        field(TEXT_FIELD, Key("import-text")).lines(8, MAX_TEXT).optional(),
+        field(TEXT_FIELD, Key("import-text")).lines(8, MAX_FILE).optional(),
         field("price_in", Key("import-price-in"))
             .choices([option("major", Key("import-price-in-major")), option("minor", Key("import-price-in-minor"))]),
         field("decimal", Key("import-decimal"))

@@ -12,7 +12,7 @@ use super::super::row_page::RowPage;
 use super::super::{Admin, Nav, Section};
 use super::LIST;
 use super::form::{self, check_currency, fields, fill, known_category};
-use super::picture::PictureView;
+use super::image::ImageView;
 use super::stock::StockView;
 use crate::api::Problem;
 use crate::api::admin_catalogue::EditedProduct;
@@ -41,9 +41,9 @@ struct Stored {
     shop_url: String,
     delete_url: String,
     name: String,
-    /// The URL of its picture.
-    image: Option<String>,
-    picture: PictureView,
+    /// The URL of its image.
+    image_url: Option<String>,
+    image: ImageView,
     /// `None` while the stock cannot be read.
     stock: Option<StockView>,
 }
@@ -186,20 +186,20 @@ pub(super) struct Edited {
     pub(super) stock: Option<FormState>,
     /// The key of the form that adds to the stock.
     pub(super) stock_key: String,
-    /// Why the picture was not changed.
-    pub(super) picture: Option<(Status, String)>,
+    /// Why the image was not changed.
+    pub(super) image: Option<(Status, String)>,
 }
 
 impl Edited {
     /// Returns the page of a product as it is stored. Errors: no random numbers.
     pub(super) fn new(visit: &Visit<'_>, admin: Admin, product: EditedProduct) -> Result<Self, PageError> {
         let (state, stock_key) = (fill(visit.language, &product), new_key()?);
-        let (seen, refused, done, stock, picture) = (None, None, None, None, None);
-        Ok(Self { admin, product, state, seen, refused, done, stock, stock_key, picture })
+        let (seen, refused, done, stock, image) = (None, None, None, None, None);
+        Ok(Self { admin, product, state, seen, refused, done, stock, stock_key, image })
     }
 
     pub(super) async fn answer(self, visit: &Visit<'_>) -> PageResult {
-        let Self { admin, product: edited, state, seen, refused, done, stock, stock_key, picture } = self;
+        let Self { admin, product: edited, state, seen, refused, done, stock, stock_key, image } = self;
         let product = &edited.product;
         let frame = admin.frame(visit, Section::Products, product.name.clone());
         let (frame, levels) = tokio::join!(frame, visit.api.stock(&admin.token, product.id));
@@ -219,13 +219,13 @@ impl Edited {
         let state = stock.unwrap_or_default();
         let stock = levels.map(|levels| StockView::new(visit, &path, levels, &state, stock_key, of_stock));
         let status = refused.as_ref().map(|refused| refused.status);
-        let status = status.or(picture.as_ref().map(|(status, _)| *status)).unwrap_or(Status::Ok);
+        let status = status.or(image.as_ref().map(|(status, _)| *status)).unwrap_or(Status::Ok);
         let stored = Stored {
             shop_url: page.product_url(product),
             delete_url: visit.url(&format!("{path}/delete")),
             name: product.name.clone(),
-            image: product.image.clone(),
-            picture: PictureView::new(visit, product.id, picture.map(|(_, problem)| problem)),
+            image_url: product.image.clone(),
+            image: ImageView::new(visit, product.id, product.image.is_some(), image.map(|(_, problem)| problem)),
             stock,
         };
         Ok(Page::personal(&ProductPage { page, nav, form, stored: Some(stored) })?.status(status).into())

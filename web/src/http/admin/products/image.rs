@@ -1,4 +1,4 @@
-//! The picture of a product: a file that is uploaded, and its removal.
+//! The image of a product: a file that is uploaded, and its removal.
 
 use rocket::http::Status;
 use rocket::post;
@@ -8,34 +8,40 @@ use souk_http::Param;
 use souk_types::FieldError;
 
 use super::super::Admin;
-use super::super::edit::Refused;
+use super::super::edit::{EditForm, Refused};
 use super::one::{Edited, path, to_product};
 use crate::api::Problem;
-use crate::fields::FormState;
+use crate::fields::{Field, FormState};
 use crate::form::Form;
+use crate::locale::Key;
 use crate::page::PageResult;
-use crate::upload::Upload;
+use crate::upload::{FILE_FIELD, Upload};
 use crate::visit::Visit;
 
-/// The picture on the page of a product.
-pub(super) struct PictureView {
-    /// The URL to which the form with the file is sent.
-    pub(super) upload_url: String,
-    /// The URL to which the form that removes the picture is sent.
+/// The image on the page of a product.
+pub(super) struct ImageView {
+    /// The form with the file.
+    pub(super) form: EditForm,
+    /// The URL to which the form that removes the image is sent.
     pub(super) remove_url: String,
-    /// What is wrong with the file.
-    pub(super) problem: Option<String>,
 }
 
-impl PictureView {
-    pub(super) fn new(visit: &Visit<'_>, id: ProductId, problem: Option<String>) -> Self {
-        let path = path(id);
-        let url = |action: &str| visit.url(&format!("{path}/{action}"));
-        Self { upload_url: url("picture"), remove_url: url("picture/remove"), problem }
+impl ImageView {
+    /// `problem` is why a file was refused.
+    pub(super) fn new(visit: &Visit<'_>, id: ProductId, has_image: bool, problem: Option<String>) -> Self {
+        let (path, mut state) = (path(id), FormState::default());
+        if let Some(problem) = &problem {
+            state.refuse(FILE_FIELD, problem.clone());
+        }
+        let field = Field::new(&state, FILE_FIELD, visit.text("image-file")).hint(visit.text("image-file-hint"));
+        let field = Field { has_focus: problem.is_some(), ..field.file("image/jpeg,image/png,image/webp") };
+        let submit = if has_image { Key("image-replace") } else { Key("image-upload") };
+        let form = EditForm::new(visit, &format!("{path}/image"), &state, vec![field], submit);
+        Self { form, remove_url: visit.url(&format!("{path}/image/remove")) }
     }
 }
 
-#[post("/admin/products/<id>/picture")]
+#[post("/admin/products/<id>/image")]
 pub(super) async fn upload(visit: Visit<'_>, id: Param<ProductId>, upload: Upload<'_>) -> PageResult {
     let admin = Admin::confirmed(&visit, Permission::ManageCatalogue).await?;
     let uploaded = match upload.read().await {
@@ -44,7 +50,7 @@ pub(super) async fn upload(visit: Visit<'_>, id: Param<ProductId>, upload: Uploa
         Err(problem) => return Err(problem.into()),
     };
     if uploaded.file.is_empty() {
-        let text = visit.text("picture-file-missing").to_string();
+        let text = visit.text("image-file-missing").to_string();
         return show(&visit, admin, id.0, Status::UnprocessableEntity, text).await;
     }
     let image = match visit.api.upload_image(&admin.token, &uploaded.file).await {
@@ -54,7 +60,7 @@ pub(super) async fn upload(visit: Visit<'_>, id: Param<ProductId>, upload: Uploa
     set(&visit, admin, id.0, Some(&image)).await
 }
 
-#[post("/admin/products/<id>/picture/remove", data = "<_form>")]
+#[post("/admin/products/<id>/image/remove", data = "<_form>")]
 pub(super) async fn remove(visit: Visit<'_>, id: Param<ProductId>, _form: Form) -> PageResult {
     let admin = Admin::of(&visit, Permission::ManageCatalogue).await?;
     set(&visit, admin, id.0, None).await
@@ -67,7 +73,7 @@ async fn set(visit: &Visit<'_>, admin: Admin, id: ProductId, image: Option<&str>
     }
 }
 
-/// Shows the page of the product, with why its picture was not changed.
+/// Shows the page of the product, with why its image was not changed.
 async fn refuse(visit: &Visit<'_>, admin: Admin, id: ProductId, problem: Problem) -> PageResult {
     let refused = Refused::of(visit, &mut FormState::default(), problem, |_: &FieldError| None)?;
     let text = refused.text.unwrap_or_else(|| visit.text("admin-refused").to_string());
@@ -76,5 +82,5 @@ async fn refuse(visit: &Visit<'_>, admin: Admin, id: ProductId, problem: Problem
 
 async fn show(visit: &Visit<'_>, admin: Admin, id: ProductId, status: Status, problem: String) -> PageResult {
     let product = visit.api.edited_product(id).await?;
-    Edited { picture: Some((status, problem)), ..Edited::new(visit, admin, product)? }.answer(visit).await
+    Edited { image: Some((status, problem)), ..Edited::new(visit, admin, product)? }.answer(visit).await
 }
