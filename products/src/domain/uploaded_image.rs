@@ -87,8 +87,8 @@ fn is_of_rgb(profile: &[u8]) -> bool {
     profile.len() <= MAX_PROFILE && profile.get(16..20) == Some(b"RGB ")
 }
 
-/// Makes an image smaller until its shorter side has at most `size` pixels, because pages show it in
-/// a square that it covers, and its longer side at most three times as many.
+/// Makes an image smaller until its shorter side has at most `size` pixels, because pages show it
+/// in a square that it covers, and its longer side at most three times as many.
 fn fit(image: DynamicImage, size: u16) -> DynamicImage {
     let size = u32::from(size);
     let (width, height) = image.dimensions();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use souk_contract::api::{ApiMethod, MAX_REQUEST_BODY};
+use souk_contract::api::ApiMethod;
 use souk_contract::products::ProductId;
 
 use super::catalogue::Product;
@@ -14,6 +14,9 @@ use crate::links::encode;
 
 /// Timeout of an import, shorter than that of nginx for its page.
 const IMPORT_TIMEOUT: Duration = Duration::from_secs(55);
+
+/// A file of which each line can have an error without a report that is too large, in bytes.
+const SMALL_FILE: usize = 8 * 1024;
 
 /// A product with the fields that only admins see.
 #[derive(Debug, Clone, Deserialize)]
@@ -155,10 +158,8 @@ impl Api<'_> {
         let query: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
         let mut target = format!("/import?{}", query.join("&"));
         let call = match String::from_utf8(file) {
-            // As text, which an earlier `products` takes too, in a rolling update. Its report is small.
-            Ok(text) if text.len() as u64 <= MAX_REQUEST_BODY => {
-                self.post(Service::Products, target).text("text/csv", text)
-            }
+            // As text, which an earlier `products` takes too, in a rolling update.
+            Ok(text) if text.len() <= SMALL_FILE => self.post(Service::Products, target).text("text/csv", text),
             file => {
                 let _ = write!(target, "&max_errors={max_errors}");
                 let call = self.post(Service::Products, target);
