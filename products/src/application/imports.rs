@@ -46,6 +46,8 @@ pub struct ImportReport {
     pub rejected: usize,
     /// The errors of the invalid rows.
     pub errors: Vec<RowError>,
+    /// The columns of a CSV file that fill no field.
+    pub ignored_columns: Vec<String>,
 }
 
 /// An error in a row.
@@ -86,7 +88,7 @@ impl Importer {
         let (on_error, limits) = (mapping.on_error, self.limits);
         let parsed =
             tokio::task::spawn_blocking(move || parse(&mapping, &file, limits)).await.map_err(Error::internal)??;
-        let ParsedFile { rows, valid, errors, end } = parsed;
+        let ParsedFile { rows, valid, errors, end, ignored_columns } = parsed;
         let rejected = rows - valid.len();
         // `skip` cannot skip rows that were not read.
         if end == End::InCell || (rejected > 0 && on_error == OnError::Abort) {
@@ -106,7 +108,7 @@ impl Importer {
                 .with_member("errors", errors));
         }
         let counts = self.write(&valid).await?;
-        Ok(ImportReport { rows, rejected, errors, ..counts })
+        Ok(ImportReport { rows, rejected, errors, ignored_columns, ..counts })
     }
 
     async fn write(&self, rows: &[ImportRow]) -> Result<ImportReport> {
@@ -156,14 +158,17 @@ struct ParsedFile {
     valid: Vec<ImportRow>,
     errors: Vec<RowError>,
     end: End,
+    ignored_columns: Vec<String>,
 }
 
 fn parse(mapping: &ImportMapping, file: &ImportFile, limits: ImportLimits) -> Result<ParsedFile> {
     let records = Records::open(file.format, &file.bytes, mapping.delimiter)?;
+    let mut ignored_columns = Vec::new();
     if let Some(names) = records.column_names() {
         mapping.check(names)?;
+        ignored_columns = mapping.ignored_columns(names);
     }
-    let mut parsed = ParsedFile { rows: 0, valid: Vec::new(), errors: Vec::new(), end: End::OfFile };
+    let mut parsed = ParsedFile { rows: 0, valid: Vec::new(), errors: Vec::new(), end: End::OfFile, ignored_columns };
     let mut lines_by_key = HashMap::new();
     let end = records.for_each(|line, record| {
         parsed.rows += 1;
@@ -171,9 +176,11 @@ fn parse(mapping: &ImportMapping, file: &ImportFile, limits: ImportLimits) -> Re
             let detail = format!("The file has more than {} rows; split it.", limits.rows);
             return Err(Error::unprocessable("too-many-rows", detail));
         }
-        let row = record.and_then(|record| mapping.read_record(&record)).and_then(|row: ImportRow| match lines_by_key
-            .insert(row.key.clone(), line)
-        {
+        let row = record.and_then(|record| {
+            let absent = mapping.absent_fields(&record);
+            mapping.read_record(&record).map(|row| ImportRow { absent, ..row })
+        });
+        let row = row.and_then(|row: ImportRow| match lines_by_key.insert(row.key.clone(), line) {
             Some(previous) => Err(vec![FieldError::new("key", format!("is also on line {previous}"))]),
             None => Ok(row),
         });

@@ -8,6 +8,7 @@ use souk_types::{Currency, Error, FieldError, Integer, NumberError, Price};
 
 use super::column_template::{ColumnTemplate, missing_column};
 use super::import_records::{ColumnRef, Delimiter, Record};
+use super::import_row::AbsentFields;
 use super::stock_change::AvailableQuantity;
 use super::weight::Weight;
 
@@ -181,10 +182,33 @@ impl ImportMapping {
         Err(errors)
     }
 
+    /// Returns the fields for which a record has no column.
+    pub(crate) fn absent_fields(&self, record: &Record<'_>) -> AbsentFields {
+        AbsentFields::of(|field| self.template(field).is_none() && !record.has(field))
+    }
+
+    /// Returns the columns of a file that fill no field.
+    pub(crate) fn ignored_columns(&self, names: &[String]) -> Vec<String> {
+        let fields = || TEXT_FIELDS.into_iter().chain(PARSED_FIELDS);
+        let is_used = |index: usize, name: &String| {
+            let is_named = |column: &ColumnRef| match column {
+                ColumnRef::Name(column) => column == name,
+                ColumnRef::Index(column) => *column == index,
+            };
+            let by_template = self.templates.iter().any(|(_, template)| template.columns().any(is_named));
+            by_template || fields().any(|field| field == name && self.template(field).is_none())
+        };
+        let ignored = names.iter().enumerate().filter(|(index, name)| !is_used(*index, name));
+        ignored.map(|(_, name)| name.clone()).collect()
+    }
+
+    fn template(&self, field: &str) -> Option<&ColumnTemplate> {
+        self.templates.iter().find(|(name, _)| *name == field).map(|(_, template)| template)
+    }
+
     fn value(&self, field: &str, record: &Record<'_>) -> Result<Option<Value>, FieldError> {
-        let template = self.templates.iter().find(|(name, _)| *name == field);
-        let value = match template {
-            Some((_, template)) => Some(template.fill(field, record)?),
+        let value = match self.template(field) {
+            Some(template) => Some(template.fill(field, record)?),
             None => record.value(&ColumnRef::Name(field.to_owned())),
         };
         Ok(value.filter(|value| value.as_str().is_none_or(|text| !text.trim().is_empty())))
@@ -210,6 +234,9 @@ impl ImportMapping {
             None => self.default_currency.unwrap_or(Currency::EUR),
         };
         let price = match self.price_unit {
+            PriceUnit::Major if is_ambiguous(price.trim(), currency) => {
+                Err("has three decimals: write 1.25 or 1250, because 1.250 can mean both")
+            }
             PriceUnit::Major => Price::from_major(price.trim(), currency),
             PriceUnit::Minor => Price::from_minor(price.trim(), currency),
         };
@@ -250,6 +277,14 @@ impl ImportMapping {
             other => Ok(other),
         }
     }
+}
+
+/// Whether the point of a price may separate thousands: three digits follow it, and the currency has
+/// not three decimals.
+fn is_ambiguous(price: &str, currency: Currency) -> bool {
+    let decimals = price.split_once('.').map(|(_, decimals)| decimals);
+    currency.exponent() != 3
+        && decimals.is_some_and(|decimals| decimals.len() == 3 && decimals.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 #[cfg(test)]

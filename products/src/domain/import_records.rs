@@ -51,6 +51,14 @@ pub(crate) enum ColumnRef {
 
 impl Record<'_> {
     /// Returns the value of a column; `None` when there is no such column, or a JSON null in it.
+    /// Whether the record has a column, or a member, of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        match self {
+            Record::Csv { header, .. } => header.iter().any(|known| known == name),
+            Record::Json(object) => object.contains_key(name),
+        }
+    }
+
     pub(crate) fn value(&self, column: &ColumnRef) -> Option<Value> {
         match (self, column) {
             (Record::Csv { header, values }, ColumnRef::Name(name)) => {

@@ -11,10 +11,29 @@ use super::stock_change::AvailableQuantity;
 /// The code of the error when a product no longer has the key with which it was looked up.
 pub(crate) const KEY_MOVED: &str = "import-key-moved";
 
+/// The fields that a file may leave out, and that a known product then keeps.
+const KEPT_FIELDS: [&str; 7] = ["description", "unit", "supplier", "image", "tax_class", "weight_grams", "digital"];
+
+/// Which of [`KEPT_FIELDS`] a row does not have, as bits: a file has 200,000 rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct AbsentFields(u8);
+
+impl AbsentFields {
+    pub(crate) fn of(is_absent: impl Fn(&'static str) -> bool) -> Self {
+        let bit = |(index, field): (usize, &'static str)| u8::from(is_absent(field)) << index;
+        Self(KEPT_FIELDS.into_iter().enumerate().map(bit).sum())
+    }
+
+    fn has(self, field: &str) -> bool {
+        KEPT_FIELDS.iter().position(|known| *known == field).is_some_and(|index| self.0 >> index & 1 == 1)
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct ImportRow {
     pub(crate) key: ImportKey,
     pub(crate) details: ProductDetails,
+    pub(crate) absent: AbsentFields,
     /// `None`: a new product has no stock, and an existing product keeps its stock.
     pub(crate) available: Option<AvailableQuantity>,
 }
@@ -31,7 +50,7 @@ impl Input for ImportRow {
         let key = fields.required("key");
         let available = fields.optional("available");
         let details = ProductDetails::read(fields);
-        Some(Self { key: key?, details: details?, available })
+        Some(Self { key: key?, details: details?, absent: AbsentFields::default(), available })
     }
 }
 
@@ -50,12 +69,30 @@ impl ImportRow {
     }
 
     fn update(&self, product: &mut Product) -> Result<ImportEffect> {
-        let is_edited = product.listing()?.details != self.details;
+        let stored = &product.listing()?.details;
+        let details = self.details_of_known(stored);
+        let is_edited = *stored != details;
         if is_edited {
-            product.edit(|_| self.details.clone())?;
+            product.edit(|_| details.clone())?;
         }
         let is_restocked = self.update_stock(product);
         Ok(if is_edited || is_restocked { ImportEffect::Updated } else { ImportEffect::Unchanged })
+    }
+
+    /// Returns the details of a known product: those of the row, and the stored ones that the row does
+    /// not have.
+    fn details_of_known(&self, stored: &ProductDetails) -> ProductDetails {
+        let of = |field| if self.absent.has(field) { stored } else { &self.details };
+        ProductDetails {
+            description: of("description").description.clone(),
+            unit: of("unit").unit.clone(),
+            supplier: of("supplier").supplier.clone(),
+            image: of("image").image.clone(),
+            tax_class: of("tax_class").tax_class,
+            weight_grams: of("weight_grams").weight_grams,
+            digital: of("digital").digital,
+            ..self.details.clone()
+        }
     }
 
     /// Adds the difference between the file's number and that of the previous import. The stored
@@ -91,6 +128,7 @@ mod tests {
         ImportRow {
             key: "a".to_owned().try_into().unwrap(),
             details: tea().listing().unwrap().details.clone(),
+            absent: AbsentFields::default(),
             available: Some(AvailableQuantity::try_from(available).unwrap()),
         }
     }
@@ -123,6 +161,25 @@ mod tests {
             }
             assert_eq!(row(number).apply(&mut slot, id).unwrap(), effect, "{number}");
             assert_eq!(slot.as_ref().unwrap().stock.available(), available, "{number}");
+        }
+    }
+
+    #[test]
+    fn a_known_product_keeps_the_fields_that_the_file_does_not_have() {
+        let (mut slot, id) = (None, ProductId::new());
+        let mut first = row(1);
+        first.details.supplier = Some("Ana".to_owned().try_into().unwrap());
+        first.details.unit = "100 g".to_owned().try_into().unwrap();
+        first.apply(&mut slot, id).unwrap();
+        for (absent, supplier, unit) in [
+            (&["supplier", "unit"][..], Some("Ana"), "100 g"),
+            (&["supplier"], Some("Ana"), "piece"),
+            (&[], None, "piece"),
+        ] {
+            let absent = AbsentFields::of(|field| absent.contains(&field));
+            ImportRow { absent, ..row(1) }.apply(&mut slot, id).unwrap();
+            let details = &slot.as_ref().unwrap().listing().unwrap().details;
+            assert_eq!((details.supplier.as_deref(), &*details.unit), (supplier, unit), "{absent:?}");
         }
     }
 

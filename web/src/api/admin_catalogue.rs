@@ -65,6 +65,9 @@ pub(crate) struct ImportReport {
     pub(crate) unchanged: u64,
     pub(crate) rejected: u64,
     pub(crate) errors: Vec<RowError>,
+    /// The columns that fill no field. An earlier `products` does not name them.
+    #[serde(default)]
+    pub(crate) ignored_columns: Vec<String>,
 }
 
 impl ImportReport {
@@ -102,9 +105,9 @@ impl Api<'_> {
         call.json(product).send().await
     }
 
-    /// Replaces the fields of a product. Errors: 412 when it was edited meanwhile.
-    pub(crate) async fn replace_product(self, token: &Token, id: ProductId, tag: &str, product: &Value) -> Result<()> {
-        let call = self.call(Service::Products, ApiMethod::Put, format!("/{id}"));
+    /// Changes these fields of a product. Errors: 412 when it was edited meanwhile.
+    pub(crate) async fn edit_product(self, token: &Token, id: ProductId, tag: &str, product: &Value) -> Result<()> {
+        let call = self.call(Service::Products, ApiMethod::Patch, format!("/{id}"));
         call.token(token).header("If-Match", tag).json(product).send_without_reply().await
     }
 
@@ -139,7 +142,7 @@ impl Api<'_> {
         Ok(image.image)
     }
 
-    /// Sets or removes the image of a product.
+    /// Sets or removes the image of a product. Errors: 422 for `image`.
     pub(crate) async fn set_image(self, token: &Token, id: ProductId, image: Option<&str>) -> Result<()> {
         let call = self.call(Service::Products, ApiMethod::Patch, format!("/{id}")).token(token);
         call.json(&json!({"image": image})).send_without_reply().await

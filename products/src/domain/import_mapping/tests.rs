@@ -54,6 +54,9 @@ fn a_price_has_the_decimal_mark_of_the_mapping() {
         ("comma", "12", Some(1_200)),
         ("comma", "12.50", None),
         ("comma", "1.234,56", None),
+        ("comma", "1,250", None),
+        ("point", "1.250", None),
+        ("point", "1.2500", Some(125)),
         ("comma", "1,234,56", None),
     ] {
         let mapping = mapping(&[("price_in", "major"), ("decimal", decimal)]);
@@ -61,6 +64,19 @@ fn a_price_has_the_decimal_mark_of_the_mapping() {
         let row = read(FileFormat::Csv, &file, &mapping).remove(0).1;
         assert_eq!(row.as_ref().ok().map(|row| row.details.price.amount()), expected, "{decimal} {price}");
         assert!(expected.is_some() || invalid_fields(&row) == ["price"]);
+    }
+}
+
+#[test]
+fn columns_that_fill_no_field_are_named() {
+    let names = ["key", "Available", "name", "colour", "price", "size", "category"].map(ToOwned::to_owned);
+    for (parameters, expected) in [
+        (&[][..], &["Available", "colour", "size"][..]),
+        (&[("name", "{name} {colour}"), ("unit", "{#6}")], &["Available"]),
+        // A template takes the place of the column of that name.
+        (&[("category", "Tea")], &["Available", "colour", "size", "category"]),
+    ] {
+        assert_eq!(mapping(parameters).ignored_columns(&names), expected, "{parameters:?}");
     }
 }
 

@@ -263,7 +263,7 @@ async fn import_limits_are_configurable() {
     let import =
         async |file: &str| admin.import_products("text/csv", file, &[("category", "Tea"), ("available", "1")]).await;
     let header = "key,name,price";
-    let rejected = import(&format!("{header}\na,A,1\nb,B,1\nc,C,1\n")).await.expect_problem(422, "validation");
+    let rejected = import(&format!("{header}\na,A,1\nb,B,1\nc,C,1\n")).await.expect_problem(422, "too-many-rows");
     assert!(rejected["detail"].as_str().unwrap().contains("2 rows"), "{rejected}");
     import(&format!("{header}\na,{},1\n", "A".repeat(100))).await.expect_problem(413, "too-large");
     let report = import(&format!("{header}\na,A,1\nb,B,1\n")).await.expect_status(200);

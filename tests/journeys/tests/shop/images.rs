@@ -111,6 +111,23 @@ async fn a_merchant_gives_a_product_a_picture_and_takes_it_away() {
     visitor.send_form(&forged).await.expect_status(403);
     assert_eq!(path(&shop.client().get(&format!("/products/{id}")).await), image, "nothing has changed");
 
+    let form = page.form("/image/link").set("image", "no address");
+    let refused = visitor.send_form(&form).await.expect_status(422);
+    assert_eq!(
+        (refused.invalid_fields(), refused.form("/link").value("image")),
+        (vec!["image".to_owned()], "no address")
+    );
+    let form = page.form("/image/link").set("image", "https://cdn.example/tea.jpg");
+    let linked = visitor.send_form(&form).await.expect_status(200).expect_text("Saved.");
+    assert_eq!(linked.form("/link").value("image"), "https://cdn.example/tea.jpg");
+    let page = visitor.send_form(&linked.form("/image").choose(photo(80, 60))).await.expect_status(200);
+    let image = path(&shop.client().get(&format!("/products/{id}")).await);
+    assert_eq!(page.form("/link").value("image"), "", "the address of an upload is of no use to people");
+
+    // The other fields keep the image.
+    let form = page.form(&format!("/products/{id}")).set("name", &unique("tea"));
+    visitor.send_form(&form).await.expect_status(200).expect_text("Saved.");
+    assert_eq!(path(&shop.client().get(&format!("/products/{id}")).await), image);
     visitor.send_form(&page.form("/image/remove")).await.expect_status(200).expect_text("Saved.");
     assert_eq!(shop.client().get(&format!("/products/{id}")).await["image"], json!(null));
     // Orders and mails may still show it.

@@ -64,16 +64,13 @@ async fn what_is_wrong_is_said_beside_its_field_and_kept() {
     let shop = Shop::shared().await;
     let visitor = shop.admin_visitor().await;
     let form = new_product(&visitor, "en", "", "12,50").await;
-    let form = form.set("weight_grams", "heavy").set("image", "no picture").set("description", "Two\nlines");
-    let page = visitor.send_form(&form).await.expect_status(422).expect_text("Please check 4 fields");
-    assert_eq!(page.invalid_fields(), ["name", "price", "weight_grams", "image"]);
+    let form = form.set("weight_grams", "heavy").set("description", "Two\nlines");
+    let page = visitor.send_form(&form).await.expect_status(422).expect_text("Please check 3 fields");
+    assert_eq!(page.invalid_fields(), ["name", "price", "weight_grams"]);
     let kept = page.form("/products/new");
-    assert_eq!(
-        (kept.value("price"), kept.value("weight_grams"), kept.value("image")),
-        ("12,50", "heavy", "no picture")
-    );
+    assert_eq!((kept.value("price"), kept.value("weight_grams")), ("12,50", "heavy"));
     assert_eq!((kept.value("description"), kept.value("available")), ("Two\nlines", "7"));
-    let form = kept.set("name", &unique("tea")).set("price", "12.50").set("weight_grams", "").set("image", "");
+    let form = kept.set("name", &unique("tea")).set("price", "12.50").set("weight_grams", "");
     let id = id_of(&visitor.send_form(&form).await.expect_status(200));
 
     let form = visitor.open(&format!("/en/admin/products/{id}")).await.form(&id).set("currency", "euro");
@@ -236,9 +233,13 @@ async fn a_file_is_imported_or_refused_by_line() {
     refused.expect_text("write key, name instead of Key, Name");
     assert_eq!(bad.form("/import").value("text").trim(), file("cheap").trim());
     visitor.send_form(&page.form("/import")).await.expect_status(422).expect_text("Choose a CSV file");
-    // A file that is chosen counts, whatever was pasted before.
-    let good = visitor.send_form(&bad.form("/import").choose(file("4"))).await.expect_status(200);
-    good.expect_text("2 rows: 2 created");
+    let both = visitor.send_form(&bad.form("/import").choose(file("4"))).await.expect_status(422);
+    both.expect_text("Choose a file, or paste text, not both.");
+    let with_colour = file("4").replacen("price,available", "price,Available", 1);
+    let good = visitor.send_form(&page.form("/import").choose(with_colour)).await.expect_status(200);
+    good.expect_text("2 rows: 2 created").expect_text("These columns were not used: Available.");
+    let good = visitor.send_form(&page.form("/import").choose(file("4"))).await.expect_status(200);
+    good.expect_text("2 rows: 0 created, 2 updated");
     visitor.open(&format!("/en/admin/products?q={name}")).await.expect_text("€3.20").expect_text("€4.00");
 }
 

@@ -49,7 +49,6 @@ pub(super) fn fields(visit: &Visit<'_>, state: &FormState, is_new: bool) -> Vec<
         field("tax_class", Key("admin-product-tax-class")).choices(tax_classes(visit)),
         field("weight_grams", Key("admin-product-weight")).short(Kind::Number, 9).optional(),
         field("supplier", Key("admin-product-supplier")).up_to(100).optional(),
-        field("image", Key("admin-product-image")).hint(visit.text("admin-product-image-hint")).up_to(500).optional(),
         field("digital", Key("admin-product-digital")).check(),
     ];
     if is_new {
@@ -72,7 +71,6 @@ pub(super) fn fill(language: Language, edited: &EditedProduct) -> FormState {
         ("tax_class", &edited.tax_class),
         ("weight_grams", &edited.weight_grams.to_string()),
         ("supplier", product.supplier.as_deref().unwrap_or_default()),
-        ("image", product.image.as_deref().unwrap_or_default()),
         ("digital", check(product.digital)),
     ] {
         state.set(name, value);
@@ -108,15 +106,13 @@ pub(super) fn json(language: Language, state: &FormState, currency: &str, is_new
     for name in ["name", "description", "category"] {
         product.insert(name.to_owned(), state.value(name).into());
     }
-    for name in ["supplier", "image"] {
-        product.insert(name.to_owned(), json!(state.optional(name)));
-    }
-    for name in ["unit", "tax_class"] {
-        product.extend(state.optional(name).map(|value| (name.to_owned(), value.into())));
-    }
+    product.insert("supplier".to_owned(), json!(state.optional("supplier")));
+    // An emptied field gets the value that a new product has.
+    product.insert("unit".to_owned(), state.optional("unit").unwrap_or("piece").into());
+    product.insert("weight_grams".to_owned(), state.optional("weight_grams").map_or(json!(0), whole));
+    product.extend(state.optional("tax_class").map(|value| ("tax_class".to_owned(), value.into())));
     product.insert("price".to_owned(), price(language, state.value("price"), currency));
     product.insert("digital".to_owned(), (!state.value("digital").is_empty()).into());
-    product.extend(state.optional("weight_grams").map(|typed| ("weight_grams".to_owned(), whole(typed))));
     if is_new {
         product.extend(state.optional("available").map(|typed| ("available".to_owned(), whole(typed))));
     }
@@ -144,7 +140,7 @@ pub(super) fn name(refused: &FieldError) -> Option<String> {
         field => field,
     };
     let known = ["name", "description", "category", "unit", "price", "currency", "tax_class", "weight_grams"];
-    let others = ["supplier", "image", "digital", "available"];
+    let others = ["supplier", "digital", "available"];
     known.iter().chain(&others).any(|known| *known == field).then(|| field.to_owned())
 }
 

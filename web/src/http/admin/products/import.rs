@@ -59,9 +59,12 @@ pub(super) async fn import(visit: Visit<'_>, upload: Upload<'_>) -> PageResult {
         Err(problem) => return Err(problem.into()),
     };
     let mut state = FormState::of(&form);
-    let file = if file.is_empty() { form.raw(TEXT_FIELD).as_bytes().to_vec() } else { file };
-    if file.trim_ascii().is_empty() {
-        state.refuse(FILE_FIELD, visit.text("import-empty").to_string());
+    let text = form.raw(TEXT_FIELD);
+    let is_ambiguous = !file.is_empty() && !text.trim().is_empty();
+    let file = if file.is_empty() { text.as_bytes().to_vec() } else { file };
+    if is_ambiguous || file.trim_ascii().is_empty() {
+        let key = if is_ambiguous { Key("import-both") } else { Key("import-empty") };
+        state.refuse(FILE_FIELD, visit.text(key).to_string());
         let refused = Refused { status: Status::UnprocessableEntity, text: None };
         return answer(&visit, &admin, &state, Some(refused), None).await;
     }
@@ -70,7 +73,12 @@ pub(super) async fn import(visit: Visit<'_>, upload: Upload<'_>) -> PageResult {
     let parameters = parameters(&state, &shop.currency);
     let header = String::from_utf8_lossy(file.split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned();
     match visit.api.import_products(&admin.token, &parameters, MAX_ERRORS + 1, file).await {
-        Ok(report) => answer(&visit, &admin, &state, None, Some(report)).await,
+        Ok(report) => {
+            if !report.is_refused() {
+                state.set(TEXT_FIELD, "");
+            }
+            answer(&visit, &admin, &state, None, Some(report)).await
+        }
         Err(problem) if problem.status() == 413 => refuse_size(&visit, &admin, state).await,
         Err(problem) => {
             let refused = match &problem {

@@ -87,7 +87,7 @@ pub(super) async fn show(visit: Visit<'_>, id: Param<ProductId>, done: Option<&s
 }
 
 #[post("/admin/products/<id>", data = "<form>", rank = 2)]
-pub(super) async fn replace(visit: Visit<'_>, id: Param<ProductId>, form: Form) -> PageResult {
+pub(super) async fn edit(visit: Visit<'_>, id: Param<ProductId>, form: Form) -> PageResult {
     let admin = Admin::of(&visit, Permission::ManageCatalogue).await?;
     let mut state = FormState::of(&form);
     if let Some(known) = known_category(&visit.app.shop.cached().1, state.value("category"))
@@ -98,7 +98,7 @@ pub(super) async fn replace(visit: Visit<'_>, id: Param<ProductId>, form: Form) 
     }
     let currency = check_currency(&visit, &mut state).await;
     let json = form::json(visit.language, &state, &currency, false);
-    match visit.api.replace_product(&admin.token, id.0, version(&form), &json).await {
+    match visit.api.edit_product(&admin.token, id.0, version(&form), &json).await {
         Ok(()) => Ok(to_product(&visit, id.0, "saved")),
         Err(problem) => {
             let mut refused = Refused::of(&visit, &mut state, problem, form::name)?;
@@ -186,8 +186,8 @@ pub(super) struct Edited {
     pub(super) stock: Option<FormState>,
     /// The key of the form that adds to the stock.
     pub(super) stock_key: String,
-    /// Why the image was not changed.
-    pub(super) image: Option<(Status, String)>,
+    /// A form of the image that was refused.
+    pub(super) image: Option<(Status, FormState)>,
 }
 
 impl Edited {
@@ -225,7 +225,7 @@ impl Edited {
             delete_url: visit.url(&format!("{path}/delete")),
             name: product.name.clone(),
             image_url: product.image.clone(),
-            image: ImageView::new(visit, product.id, product.image.is_some(), image.map(|(_, problem)| problem)),
+            image: ImageView::new(visit, product.id, product.image.as_deref(), image.map(|(_, state)| state)),
             stock,
         };
         Ok(Page::personal(&ProductPage { page, nav, form, stored: Some(stored) })?.status(status).into())
