@@ -279,8 +279,8 @@ impl ImportMapping {
     }
 }
 
-/// Whether the point of a price may separate thousands: three digits follow it, and the currency has
-/// not three decimals.
+/// Whether the point of a price may separate thousands: three digits follow it, and the currency
+/// has not three decimals.
 fn is_ambiguous(price: &str, currency: Currency) -> bool {
     let decimals = price.split_once('.').map(|(_, decimals)| decimals);
     currency.exponent() != 3

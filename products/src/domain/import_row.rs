@@ -79,8 +79,8 @@ impl ImportRow {
         Ok(if is_edited || is_restocked { ImportEffect::Updated } else { ImportEffect::Unchanged })
     }
 
-    /// Returns the details of a known product: those of the row, and the stored ones that the row does
-    /// not have.
+    /// Returns the details of a known product: those of the row, and the stored ones that the row
+    /// does not have.
     fn details_of_known(&self, stored: &ProductDetails) -> ProductDetails {
         let of = |field| if self.absent.has(field) { stored } else { &self.details };
         ProductDetails {
