@@ -105,7 +105,8 @@ impl Importer {
                 .with_member("created", 0)
                 .with_member("updated", 0)
                 .with_member("unchanged", 0)
-                .with_member("errors", errors));
+                .with_member("errors", errors)
+                .with_member("ignored_columns", ignored_columns));
         }
         let counts = self.write(&valid).await?;
         Ok(ImportReport { rows, rejected, errors, ignored_columns, ..counts })
