@@ -164,7 +164,7 @@ mod tests {
         file
     }
 
-    /// EXIF with the orientation, and a text that nobody may learn.
+    /// EXIF with the orientation, and a text that must not be published.
     fn exif(orientation: u8) -> Vec<u8> {
         let header = b"II*\0\x08\0\0\0\x02\0".to_vec();
         let orientation = [0x12, 0x01, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0];

@@ -68,6 +68,17 @@ fn a_price_has_the_decimal_mark_of_the_mapping() {
 }
 
 #[test]
+fn a_price_without_a_currency_has_the_default_one() {
+    let file = "key,name,category,price,currency\na,A,c,1,CHF\nb,B,c,1,\n";
+    for (parameters, expected) in [(&[][..], ["CHF", "EUR"]), (&[("default_currency", "USD")], ["CHF", "USD"])] {
+        let rows = read(FileFormat::Csv, file, &mapping(parameters));
+        let currency = |row: &ImportRow| row.details.price.currency().code().to_owned();
+        let currencies: Vec<String> = rows.iter().map(|(_, row)| currency(row.as_ref().unwrap())).collect();
+        assert_eq!(currencies, expected, "{parameters:?}");
+    }
+}
+
+#[test]
 fn columns_that_fill_no_field_are_named() {
     let names = ["key", "Available", "name", "colour", "price", "size", "category"].map(ToOwned::to_owned);
     for (parameters, expected) in [

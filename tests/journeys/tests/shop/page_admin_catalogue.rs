@@ -204,6 +204,20 @@ async fn a_product_is_sold_in_the_currency_of_the_shop() {
 }
 
 #[tokio::test]
+async fn an_emptied_field_gets_the_value_of_a_new_product() {
+    let shop = Shop::shared().await;
+    let visitor = shop.admin_visitor().await;
+    let id = create_product(&visitor, &unique("tea")).await;
+    for (unit, weight, expected) in [("100 g", "250", ("100 g", 250)), ("", "", ("piece", 0))] {
+        let form = visitor.open(&format!("/en/admin/products/{id}")).await.form(&id);
+        let form = form.set("unit", unit).set("weight_grams", weight);
+        visitor.send_form(&form).await.expect_status(200).expect_text("Saved.");
+        let product = stored(&shop, &id).await;
+        assert_eq!((&product["unit"], &product["weight_grams"]), (&json!(expected.0), &json!(expected.1)));
+    }
+}
+
+#[tokio::test]
 async fn a_deleted_product_is_gone() {
     let shop = Shop::shared().await;
     let visitor = shop.admin_visitor().await;
