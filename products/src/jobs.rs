@@ -34,13 +34,13 @@ async fn handle(app: App, reservation: Reservation) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use souk_contract::products::{ProductId, ReservationId, RestockedPieces};
+    use souk_contract::products::{HoldId, ProductId, ReservationId, RestockedPieces};
     use souk_contract::shopping::OrderId;
     use souk_types::Timestamp;
 
     use super::*;
     use crate::application::reservations::tests::{Service, cause, confirm_request, line};
-    use crate::domain::hold::{HoldId, HoldRequest};
+    use crate::domain::hold::HoldRequest;
     use crate::domain::reservation::SoldLine;
     use crate::domain::stock::tests::hold_request;
 
@@ -52,10 +52,7 @@ mod tests {
     }
 
     async fn hold(service: &Service, product: ProductId, id: ReservationId, request: HoldRequest) -> HoldId {
-        let hold = move |product: &mut Product| {
-            product.hold(id, &request).unwrap();
-            Ok(product.stock.holds()[&id].id)
-        };
+        let hold = move |product: &mut Product| Ok(product.hold(id, &request).unwrap().0.hold.unwrap());
         service.app.products.update(product, hold).await.unwrap()
     }
 

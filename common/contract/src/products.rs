@@ -20,6 +20,12 @@ pub enum Reservation {}
 /// The id of the stock that one order holds. An order that reserves again gets a new id.
 pub type ReservationId = Id<Reservation>;
 
+/// Marks ids of holds; the type itself is private to `products`.
+pub enum Hold {}
+
+/// The id of the pieces of one product that are kept for a reservation until it is decided.
+pub type HoldId = Id<Hold>;
+
 /// Returns products by id.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct GetProducts {
@@ -95,6 +101,10 @@ pub struct Reserve {
     /// When the reservation expires while stock is scarce. Between the two, the time depends on the
     /// share of the stock that is reserved.
     pub expires_at_if_scarce: Timestamp,
+    /// Whether the caller has sent no request for this reservation before. `products` then does not
+    /// look for a decision on it.
+    #[serde(default)]
+    pub is_first: bool,
 }
 
 /// The reply to [`Reserve`].
@@ -126,6 +136,9 @@ pub struct HeldLine {
     pub product: ProductSnapshot,
     /// The quantity that is held.
     pub quantity: Quantity,
+    /// The hold. `None` in replies of the previous release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldId>,
 }
 
 impl Request for Reserve {
@@ -170,6 +183,10 @@ pub struct Confirm {
     pub order: OrderId,
     /// The lines that were reserved.
     pub lines: Vec<ReservationLine>,
+    /// The holds of the lines, in their order, as the reply to [`Reserve`] named them. Empty when
+    /// the caller does not know them: `products` then looks for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<HoldId>,
 }
 
 /// The reply to [`Confirm`].

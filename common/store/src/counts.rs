@@ -42,16 +42,17 @@ impl<T: Document> Collection<T> {
     }
 
     /// Counts the documents of each group, and adds up a number of theirs, from the group `from`
-    /// on. The index has one equal field, the text of the group, and is ordered by the number. The
-    /// cost is that of one index entry for each document.
-    pub async fn totals(&self, index: &'static Index, from: &str) -> Result<Vec<Total>> {
+    /// to the group `to`, or to the last one. The index has one equal field, the text of the group,
+    /// and is ordered by the number. The cost is that of one index entry for each document.
+    pub async fn totals(&self, index: &'static Index, from: &str, to: Option<&str>) -> Result<Vec<Total>> {
         let (&[group], Some(number)) = (index.equal, index.order) else {
             return Err(Error::internal(format!("the index {} has no groups of numbers", index.name)));
         };
         index.require_declared(T::INDEXES)?;
+        let groups = (from.to_owned(), to.map(str::to_owned));
         match &self.database.0.engine {
-            Engine::Sqlite(sqlite) => sqlite.totals(T::COLLECTION, index, [group, number], from.to_owned()).await,
-            Engine::Mongo(mongo) => mongo.totals(T::COLLECTION, index, [group, number], from.to_owned()).await,
+            Engine::Sqlite(sqlite) => sqlite.totals(T::COLLECTION, index, [group, number], groups).await,
+            Engine::Mongo(mongo) => mongo.totals(T::COLLECTION, index, [group, number], groups).await,
         }
     }
 }

@@ -27,7 +27,8 @@ pub(crate) async fn reserve(app: &App, request: Reserve) -> Result<Reserved> {
     let holds = join_all(request.lines.iter().map(|line| place_hold(app, &request, *line)));
     // A decision that is made at the same time may be missed here. Then the background job finds
     // the holds.
-    let (decision, outcomes) = join(app.reservations.get(id), holds).await;
+    let decision = async { if request.is_first { Ok(None) } else { app.reservations.get(id).await } };
+    let (decision, outcomes) = join(decision, holds).await;
     let (mut lines, mut shortages) = (Vec::with_capacity(request.lines.len()), Vec::new());
     let mut expires_at = request.expires_at;
     for outcome in outcomes {
@@ -80,19 +81,28 @@ async fn place_hold(
 /// Sells the stock that is held. The reply does not wait for the products.
 pub(crate) async fn confirm(app: &App, request: Confirm) -> Result<Confirmed> {
     let (id, products) = (request.reservation, products_of(&request.lines));
-    let found = app.products.get_many(&products).await?;
-    let held = |line: &ReservationLine| {
-        let product = found.iter().find(|product| product.id == line.product)?;
-        let hold = product.stock.holds().get(&id).filter(|hold| hold.quantity == line.quantity)?;
-        Some(SoldLine::new(line, hold.id))
+    let held = if request.holds.len() == request.lines.len() {
+        Some(request.lines.iter().zip(&request.holds).map(|(line, hold)| SoldLine::new(line, *hold)).collect())
+    } else {
+        find_holds(app, &request, &products).await?
     };
-    let held: Option<Vec<SoldLine>> = request.lines.iter().map(held).collect();
-    // As long as there is no decision, a hold that was found is still there.
+    // As long as there is no decision, a hold that was placed or found is still there.
     let decide = move |slot: &mut Option<Reservation>| Reservation::confirm(slot, &request, held.as_deref(), &cause());
     let (reply, decision) = app.reservations.decide(id, decide).await?;
     let app = app.clone();
     tokio::spawn(async move { settle_or_defer(&app, &decision, products).await });
     Ok(reply)
+}
+
+/// Returns the lines with their holds; `None` when one of them has none.
+async fn find_holds(app: &App, request: &Confirm, products: &[ProductId]) -> Result<Option<Vec<SoldLine>>> {
+    let found = app.products.get_many(products).await?;
+    let held = |line: &ReservationLine| {
+        let product = found.iter().find(|product| product.id == line.product)?;
+        let hold = product.stock.holds().get(&request.reservation);
+        hold.filter(|hold| hold.quantity == line.quantity).map(|hold| SoldLine::new(line, hold.id))
+    };
+    Ok(request.lines.iter().map(held).collect())
 }
 
 /// Releases the stock that is held.

@@ -1,16 +1,14 @@
 //! Holds: pieces of a product that are kept for an order until its reservation is decided.
 
 use serde::{Deserialize, Serialize};
-use souk_contract::products::ProductSnapshot;
+use souk_contract::products::{HoldId, ProductSnapshot};
 use souk_contract::shopping::OrderId;
-use souk_types::{Id, Quantity, Timestamp};
-
-/// Distinguishes the holds of one reservation on one product. A decision names the hold that it is
-/// about.
-pub(crate) type HoldId = Id<Hold>;
+use souk_types::{Quantity, Timestamp};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Hold {
+    /// Distinguishes the holds of one reservation on one product. A decision names the hold that it
+    /// is about.
     pub(crate) id: HoldId,
     pub(crate) order: OrderId,
     pub(crate) quantity: Quantity,

@@ -111,14 +111,16 @@ impl Product {
         if let Some(hold) = self.stock.holds().get(&reservation)
             && let Some(product) = hold.product.as_deref().cloned().or_else(|| snapshot.clone())
         {
-            return Ok((HeldLine { product, quantity: hold.quantity }, hold.expires_at));
+            return Ok((HeldLine { product, quantity: hold.quantity, hold: Some(hold.id) }, hold.expires_at));
         }
         let requested = request.quantity.get();
         let Some(product) = snapshot else {
             return Err(Shortage { product_id: self.id, name: None, requested, available: 0 });
         };
         match self.stock.hold(reservation, request) {
-            Ok(expires_at) => Ok((HeldLine { product, quantity: request.quantity }, expires_at)),
+            Ok((hold, expires_at)) => {
+                Ok((HeldLine { product, quantity: request.quantity, hold: Some(hold) }, expires_at))
+            }
             Err(InsufficientStock { available }) => {
                 Err(Shortage { product_id: self.id, name: Some(product.name), requested, available })
             }

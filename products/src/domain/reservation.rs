@@ -8,13 +8,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use souk_contract::products::{
-    Confirm, Confirmed, ProductId, Released, ReservationId, ReservationLine, Reserved, Restocked, RestockedPieces,
-    Shortage,
+    Confirm, Confirmed, HoldId, ProductId, Released, ReservationId, ReservationLine, Reserved, Restocked,
+    RestockedPieces, Shortage,
 };
 use souk_contract::shopping::{OrderId, RefundId, TimelineEntry, TimelineKind};
 use souk_types::{Quantity, Timestamp};
 
-use super::hold::HoldId;
 use super::reservation_log::{Cause, ReservationLog};
 use super::reservation_state::State;
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use souk_contract::products::{ProductSnapshot, ReservationId};
+use souk_contract::products::{HoldId, ProductSnapshot, ReservationId};
 use souk_types::mutant::Mutant;
 use souk_types::{EntityTag, Error, KeyedRequest, Precondition, Result, Timestamp};
 
-use super::hold::{Hold, HoldId, HoldRequest};
+use super::hold::{Hold, HoldRequest};
 use super::reservation_time::expiry;
 use super::stock_change::{AvailableQuantity, StockChange, StockDifference};
 
@@ -93,12 +93,12 @@ impl Stock {
         &self.holds
     }
 
-    /// Places the hold of a reservation that has none yet, and returns when it expires.
+    /// Places the hold of a reservation that has none yet. Returns the hold and when it expires.
     pub(crate) fn hold(
         &mut self,
         reservation: ReservationId,
         request: &HoldRequest,
-    ) -> std::result::Result<Timestamp, InsufficientStock> {
+    ) -> std::result::Result<(HoldId, Timestamp), InsufficientStock> {
         let HoldRequest { order, quantity, expires_at, expires_at_if_scarce } = *request;
         match self.available.checked_sub(quantity.get()) {
             Some(rest) => self.available = rest,
@@ -108,9 +108,10 @@ impl Stock {
         let reserved = self.reserved() + u64::from(quantity.get());
         let reserved_percent = percent_of(reserved, reserved + u64::from(self.available));
         let expires_at = expiry(expires_at, expires_at_if_scarce, reserved_percent);
-        self.holds.insert(reservation, Hold { id: HoldId::new(), order, quantity, expires_at, product: None });
+        let id = HoldId::new();
+        self.holds.insert(reservation, Hold { id, order, quantity, expires_at, product: None });
         self.count_change();
-        Ok(expires_at)
+        Ok((id, expires_at))
     }
 
     /// Applies a decision to the hold of a reservation, if there is one: sells the hold that the

@@ -139,6 +139,9 @@ pub(crate) struct Order {
     /// The events of this change. They are published by the write that stores it.
     #[serde(skip)]
     events: Vec<OrderEvent>,
+    /// Whether this is the value that was inserted, so that nobody has reserved for it before.
+    #[serde(skip)]
+    is_new: bool,
 }
 
 /// Work that this run of the checkout has attempted. The next action is another one.
@@ -273,7 +276,8 @@ impl Order {
             _ => expires_at,
         };
         let (reservation, order) = (self.reservation, self.id);
-        Reserve { reservation, order, lines: self.lines(), expires_at, expires_at_if_scarce }
+        let is_first = self.is_new;
+        Reserve { reservation, order, lines: self.lines(), expires_at, expires_at_if_scarce, is_first }
     }
 
     pub(crate) fn lines(&self) -> Vec<ReservationLine> {

@@ -20,7 +20,8 @@ static BY_CUSTOMER: Index = Index::by("by_customer", &["customer"]);
 static BY_KEY: Index = Index::unique("by_key", &["placed_by", "key"]);
 static BY_CLAIM: Index = Index::unique("by_claim", &["claim"]);
 static BY_GUEST_EMAIL: Index = Index::by("by_guest_email", &["guest_email"]);
-static BY_UNVERIFIED_NETWORK: Index = Index::by("by_unverified_network", &["unverified_network"]);
+static BY_UNVERIFIED_PIECES: Index =
+    Index::sorted("by_unverified_pieces", &["unverified_network"], "derived.unverified_pieces");
 static BY_PAYMENT: Index = Index::by("by_payment", &["payment.reference"]);
 static BY_DUE: Index = Index::sorted("by_due", &[], "schedule.due");
 // The list of orders: see `Orders::list`.
@@ -40,7 +41,7 @@ impl Document for Order {
         BY_KEY,
         BY_CLAIM,
         BY_GUEST_EMAIL,
-        BY_UNVERIFIED_NETWORK,
+        BY_UNVERIFIED_PIECES,
         BY_PAYMENT,
         BY_DUE,
         BY_STATE,
@@ -95,7 +96,7 @@ impl Orders {
     /// Returns the sales of each day and currency from this day on. Reads one index entry for each
     /// order of these days.
     pub(crate) async fn sales(&self, from: &str) -> Result<Vec<GroupSales>> {
-        let totals = self.0.totals(&BY_SALE, from).await?;
+        let totals = self.0.totals(&BY_SALE, from, None).await?;
         let sales = |Total { group, count, sum }| GroupSales { group, orders: count, total: sum };
         Ok(totals.into_iter().map(sales).collect())
     }
@@ -122,21 +123,18 @@ impl Orders {
         Ok(self.0.find(find).await?.items)
     }
 
-    /// Returns the unpaid orders of this network by guests and by accounts whose e-mail address was
-    /// not verified; of many, at least `most`.
-    pub(crate) async fn of_network(&self, network: Network, most: u32) -> Result<Vec<Order>> {
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let mut orders = Vec::new();
-        let mut after = None;
-        loop {
-            let paging = Paging { after, limit: PageLimit::MOST };
-            let page = self.0.find(BY_UNVERIFIED_NETWORK.find([network.to_string()]).page(paging)).await?;
-            orders.extend(page.items);
-            match page.next {
-                Some(next) if orders.len() < most => after = Some(next),
-                _ => return Ok(orders),
-            }
-        }
+    /// Returns the number of pieces in the unpaid orders of this network by guests and by accounts
+    /// whose e-mail address was not verified. Reads one index entry for each order.
+    pub(crate) async fn unverified_pieces(&self, network: Network) -> Result<u64> {
+        let network = network.to_string();
+        let totals = self.0.totals(&BY_UNVERIFIED_PIECES, &network, Some(&network)).await?;
+        Ok(totals.iter().map(|total| total.sum).sum())
+    }
+
+    /// Returns a page of these orders.
+    pub(crate) async fn of_network(&self, network: Network) -> Result<Vec<Order>> {
+        let paging = Paging { after: None, limit: PageLimit::MOST };
+        Ok(self.0.find(BY_UNVERIFIED_PIECES.find([network.to_string()]).page(paging)).await?.items)
     }
 
     /// Errors: `duplicate` when the key or the claim has an order.

@@ -117,6 +117,7 @@ async fn holds(table: &mut Table) -> Result<(), String> {
                     lines,
                     expires_at: until,
                     expires_at_if_scarce: until,
+                    is_first: true,
                 })
                 .await
                 .map(drop)

@@ -40,6 +40,8 @@ const MAX_CONCURRENT_OPERATIONS: usize = 512;
 /// `WriteConflict`: another writer holds the document.
 const WRITE_CONFLICT: i32 = 112;
 pub(super) const DUPLICATE_KEY: i32 = 11_000;
+/// The index on `_id`, which every collection has.
+pub(super) const ID_INDEX: &str = "_id_";
 /// `MaxTimeMSExpired`, `LockTimeout`, `ExceededTimeLimit`,
 /// `TransactionExceededLifetimeLimitSeconds`, `NoSuchTransaction`: the server ran out of time.
 const OUT_OF_TIME: [i32; 5] = [50, 24, 262, 290, 251];
@@ -230,7 +232,7 @@ impl Connection {
         }
         if let Some(index) = violated_index(&error) {
             // Another writer has inserted this id.
-            return if index == "_id_" { Refusal::Stale } else { Refusal::Failed(Error::duplicate(index)) };
+            return if index == ID_INDEX { Refusal::Stale } else { Refusal::Failed(Error::duplicate(index)) };
         }
         Refusal::Failed(if is_transient(&error) {
             self.unavailable(&error.to_string())
@@ -301,7 +303,7 @@ pub(super) fn code(error: &DriverError) -> Option<i32> {
     }
 }
 
-fn violated_index(error: &DriverError) -> Option<&str> {
+pub(super) fn violated_index(error: &DriverError) -> Option<&str> {
     match &*error.kind {
         ErrorKind::Command(error) if error.code == DUPLICATE_KEY => index_in(&error.message),
         ErrorKind::Write(WriteFailure::WriteError(error)) if error.code == DUPLICATE_KEY => index_in(&error.message),

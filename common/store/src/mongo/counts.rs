@@ -46,11 +46,13 @@ impl Mongo {
         collection: &'static str,
         index: &'static Index,
         [group, number]: [&'static str; 2],
-        from: String,
+        (from, to): (String, Option<String>),
     ) -> Result<Vec<Total>> {
         self.schema.ready(&self.schema.get(collection)?).await?;
+        let mut groups = doc! {"$gte": from};
+        groups.extend(to.map(|to| ("$lte".to_owned(), Bson::from(to))));
         let stages = [
-            doc! {"$match": {"$and": [present([group, number].into_iter()), {path(group): {"$gte": from}}]}},
+            doc! {"$match": {"$and": [present([group, number].into_iter()), {path(group): groups}]}},
             doc! {"$group": {
                 "_id": format!("${}", path(group)),
                 "count": {"$sum": 1_i64},

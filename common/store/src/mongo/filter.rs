@@ -9,7 +9,7 @@ use mongodb::options::{FindOptions, Hint};
 use super::super::Direction;
 use super::super::commit::FoundPage;
 use super::super::filter::{Filter, MAX_COUNTED, Range, cursor};
-use super::connection::Failure;
+use super::connection::{Failure, ID_INDEX};
 use super::query::{page, read_options};
 use super::schema::{path, present};
 use super::{Mongo, majority, stored, value};
@@ -89,7 +89,7 @@ fn scan(filter: &Filter, range: Option<&Range>) -> (Vec<Document>, FindOptions) 
     options.sort = Some(doc! {"_id": direction});
     let (from, before) = filter.bounds();
     let Some(range) = range else {
-        options.hint = Some(Hint::Name("_id_".to_owned()));
+        options.hint = Some(Hint::Name(ID_INDEX.to_owned()));
         return (vec![ids(from, before), doc! {"doc": {"$exists": true}}], options);
     };
     options.hint = Some(Hint::Name(range.index.name.to_owned()));

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::super::commit::{FoundPage, Stored};
 use super::super::find::PageBuilder;
 use super::super::{Direction, Find, Index, ReferenceSearch};
-use super::connection::{Failure, SERVER_TIMEOUT};
+use super::connection::{Failure, ID_INDEX, SERVER_TIMEOUT};
 use super::schema::{WORDS, path, present, range};
 use super::{Mongo, majority, stored, value};
 use souk_types::{Cursor, Error, Result};
@@ -251,14 +251,14 @@ pub(super) async fn plan(
         // A unique index finds at most one document, so there is no range.
         return Ok((Some(doc! {"$and": [words.unwrap_or_default(), conditions(find)]}), options));
     }
-    let name = if find.index.fields().next().is_some() { find.index.name } else { "_id_" };
+    let name = if find.index.fields().next().is_some() { find.index.name } else { ID_INDEX };
     let (least, most) = range(find);
     options.hint = Some(Hint::Name(name.to_owned()));
     options.min = Some(least);
     options.max = Some(most);
     options.sort = Some(find.index.keys(direction));
     let living = doc! {"doc": {"$exists": true}};
-    Ok((Some(words.unwrap_or(if name == "_id_" { living } else { Document::new() })), options))
+    Ok((Some(words.unwrap_or(if name == ID_INDEX { living } else { Document::new() })), options))
 }
 
 /// All words must occur, the last one as a prefix; `None` when there are none.

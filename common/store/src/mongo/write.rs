@@ -14,7 +14,9 @@ use mongodb::{ClientSession, Database};
 use tokio::time::Instant;
 
 use super::super::commit::{Change, Commit, Refusal, Write};
-use super::connection::{DUPLICATE_KEY, Failure, OPERATION_TIMEOUT, durable, index_in, is_conflict, is_uncertain};
+use super::connection::{
+    DUPLICATE_KEY, Failure, ID_INDEX, OPERATION_TIMEOUT, durable, index_in, is_conflict, is_uncertain, violated_index,
+};
 use super::schema::{INBOX, OUTBOX, words_of};
 use super::{Mongo, majority, value};
 use crate::events::{EventLocation, PendingEvent};
@@ -152,6 +154,23 @@ impl Operation {
         }
     }
 
+    /// Returns the collection and the document that it inserts if there is none. An insert costs
+    /// MongoDB less than an upsert, which plans a query first.
+    fn insertion(&self, write_id: Uuid) -> Option<(&'static str, Document)> {
+        let Self::Write { collection, id, expected: None, next, effect: Effect::Put { doc, words, events } } = self
+        else {
+            return None;
+        };
+        let mut document = doc! {"_id": id, "version": next, "write": write_id, "doc": doc};
+        if let Some(words) = words {
+            document.insert("words", words);
+        }
+        if !events.is_empty() {
+            document.insert("events", events);
+        }
+        Some((collection, document))
+    }
+
     /// Returns the collection, and the write as a statement of the command `update`. `None` for one
     /// that needs several commands.
     fn statement(&self) -> Option<(&'static str, Document)> {
@@ -224,7 +243,17 @@ pub(super) fn guarded(
 
 async fn single_write(database: &Database, operation: &Operation, deadline: Instant) -> Result<(), Failure> {
     let write_id = Uuid::new();
-    match execute(database, operation, write_id, &mut None).await {
+    let outcome = match operation.insertion(write_id) {
+        Some((collection, document)) => match database.collection::<Document>(collection).insert_one(document).await {
+            // The document exists, or it was deleted and its events are still there.
+            Err(error) if violated_index(&error) == Some(ID_INDEX) => {
+                execute(database, operation, write_id, &mut None).await
+            }
+            inserted => inserted.map(drop).map_err(Failure::from),
+        },
+        None => execute(database, operation, write_id, &mut None).await,
+    };
+    match outcome {
         Err(Failure::Driver(error)) if is_uncertain(&error) && !is_conflict(&error) => {
             let Operation::Write { collection, id, effect: Effect::Put { .. }, .. } = operation else {
                 return Err(error.into());
@@ -352,7 +381,7 @@ pub(super) async fn send(
 fn refusal(error: &Document) -> Refusal {
     let message = error.get_str("errmsg").unwrap_or_default();
     match (error.get_i32("code"), index_in(message)) {
-        (Ok(DUPLICATE_KEY), Some("_id_")) => Refusal::Stale,
+        (Ok(DUPLICATE_KEY), Some(ID_INDEX)) => Refusal::Stale,
         (Ok(DUPLICATE_KEY), Some(index)) => Refusal::Failed(Error::duplicate(index)),
         _ => Refusal::Failed(Error::internal(format!("MongoDB: {message}"))),
     }

@@ -30,14 +30,15 @@ impl Sqlite {
         collection: &'static str,
         index: &'static Index,
         [group, number]: [&'static str; 2],
-        from: String,
+        (from, to): (String, Option<String>),
     ) -> Result<Vec<Total>> {
         let table = self.tables.get(collection)?;
         self.query(move |connection| {
             let (name, index) = (table.name, index.name);
             let statement = format!(
                 "SELECT \"{group}\", count(*), sum(\"{number}\") FROM \"{name}\" INDEXED BY \"{name}.{index}\"
-                 WHERE \"{group}\" >= ?1 AND \"{number}\" IS NOT NULL GROUP BY \"{group}\" ORDER BY \"{group}\""
+                 WHERE \"{group}\" >= ?1 AND (?2 IS NULL OR \"{group}\" <= ?2) AND \"{number}\" IS NOT NULL
+                 GROUP BY \"{group}\" ORDER BY \"{group}\""
             );
             let mut statement = connection.prepare_cached(&statement)?;
             let total = |row: &rusqlite::Row<'_>| {
@@ -48,7 +49,7 @@ impl Sqlite {
                     sum: u64::try_from(sum).unwrap_or_default(),
                 })
             };
-            statement.query_map([from], total)?.collect()
+            statement.query_map((from, to), total)?.collect()
         })
         .await
     }

@@ -53,6 +53,11 @@ impl Service {
         reserve(&self.app, request(id, lines, Timestamp::now().after(Duration::from_mins(15)))).await.unwrap()
     }
 
+    async fn reserve_first(&self, id: ReservationId, lines: &[ReservationLine]) -> Reserved {
+        let until = Timestamp::now().after(Duration::from_mins(15));
+        reserve(&self.app, Reserve { is_first: true, ..request(id, lines, until) }).await.unwrap()
+    }
+
     async fn confirm(&self, id: ReservationId, lines: &[ReservationLine]) -> Confirmed {
         confirm(&self.app, confirm_request(id, lines)).await.unwrap()
     }
@@ -82,6 +87,7 @@ pub(crate) fn request(reservation: ReservationId, lines: &[ReservationLine], unt
         lines: lines.to_vec(),
         expires_at: until,
         expires_at_if_scarce: until,
+        is_first: false,
     }
 }
 
@@ -90,7 +96,7 @@ pub(crate) fn line(product: ProductId, quantity: u64) -> ReservationLine {
 }
 
 pub(crate) fn confirm_request(reservation: ReservationId, lines: &[ReservationLine]) -> Confirm {
-    Confirm { reservation, order: OrderId::new(), lines: lines.to_vec() }
+    Confirm { reservation, order: OrderId::new(), lines: lines.to_vec(), holds: Vec::new() }
 }
 
 pub(crate) fn cause() -> Cause {
@@ -195,6 +201,51 @@ async fn nothing_is_sold_unless_all_lines_are_held() {
         held(service.reserve(id, &[line(tea, 2)]).await);
         assert_eq!(service.confirm(id, &confirmed).await, Confirmed::Released, "{confirmed:?}");
         assert_eq!((service.levels(tea).await, service.levels(mug).await), ((5, 0, 0), (5, 0, 0)));
+    }
+}
+
+#[tokio::test]
+async fn the_holds_of_the_reply_are_sold_once() {
+    let (service, id) = (Service::start(), ReservationId::new());
+    let (tea, mug) = (service.add_product(50).await, service.add_product(50).await);
+    let lines = [line(tea, 2), line(mug, 3)];
+    let attempts = (0..20).map(|_| async {
+        let holds = match service.reserve_first(id, &lines).await {
+            Reserved::Held { lines, .. } => lines.into_iter().map(|line| line.hold.unwrap()).collect(),
+            Reserved::Sold => Vec::new(),
+            refused => panic!("{refused:?}"),
+        };
+        confirm(&service.app, Confirm { holds, ..confirm_request(id, &lines) }).await.unwrap()
+    });
+    for outcome in join_all(attempts).await {
+        assert_eq!(outcome, Confirmed::Sold);
+    }
+    assert_eq!((service.levels(tea).await, service.levels(mug).await), ((48, 0, 2), (47, 0, 3)));
+}
+
+/// As after a message that the broker delivers twice: its hold is released, because the decision
+/// names another one, or none.
+#[tokio::test]
+async fn a_first_request_after_the_decision_keeps_no_stock() {
+    let service = Service::start();
+    let tea = service.add_product(5).await;
+    let lines = [line(tea, 2)];
+    for (is_sold, left) in [(true, (3, 0, 2)), (false, (3, 0, 2))] {
+        let id = ReservationId::new();
+        let first = held(service.reserve_first(id, &lines).await);
+        let holds: Vec<_> = first.iter().filter_map(|line| line.hold).collect();
+        if is_sold {
+            let request = Confirm { holds: holds.clone(), ..confirm_request(id, &lines) };
+            assert_eq!(confirm(&service.app, request).await.unwrap(), Confirmed::Sold);
+        } else {
+            assert_eq!(service.release(id, &lines).await, Released::Released);
+        }
+        assert_eq!(service.levels(tea).await, left);
+
+        held(service.reserve_first(id, &lines).await);
+        let again = confirm(&service.app, Confirm { holds, ..confirm_request(id, &lines) }).await.unwrap();
+        assert_eq!(again, if is_sold { Confirmed::Sold } else { Confirmed::Released });
+        assert_eq!(service.levels(tea).await, left, "sold: {is_sold}");
     }
 }
 

@@ -12,7 +12,7 @@ fn line(product: ProductId, quantity: u64) -> ReservationLine {
 fn confirmation() -> (Confirm, SoldLine) {
     let lines = vec![line(ProductId::new(), 10)];
     let held = SoldLine::new(&lines[0], HoldId::new());
-    (Confirm { reservation: ReservationId::new(), order: OrderId::new(), lines }, held)
+    (Confirm { reservation: ReservationId::new(), order: OrderId::new(), lines, holds: Vec::new() }, held)
 }
 
 fn confirmed() -> (Reservation, ProductId) {

@@ -186,7 +186,8 @@ async fn confirm_stock(app: &App, order: &Order) -> Result<Order> {
             Err(error)
         };
     }
-    match stock_call(app, id, Confirm { reservation: order.reservation(), order: id, lines: order.lines() }).await? {
+    let (reservation, lines) = (order.reservation(), order.lines());
+    match stock_call(app, id, Confirm { reservation, order: id, lines, holds: Vec::new() }).await? {
         Reply::Done(Confirmed::Sold, entry) => confirm(app, order, entry).await,
         Reply::Done(Confirmed::Released, entry) => reserve_again(app, order, entry).await,
         Reply::Refused(error, entry) => cancel_paid(app, id, error, StatusReason::OutOfStock, Some(entry)).await,

@@ -5,7 +5,7 @@
 //! crash in between, the order is still pending, and the next worker repeats every call.
 
 use souk_bus::Request as _;
-use souk_contract::products::{Confirm, Confirmed, ProductSnapshot, Reserved};
+use souk_contract::products::{Confirm, Confirmed, HeldLine, HoldId, ProductSnapshot, Reserved};
 use souk_contract::shopping::TimelineKind;
 use souk_store::Events;
 use souk_types::{Error, Money, Result, Timestamp};
@@ -26,12 +26,9 @@ use crate::domain::quote::{Item, Quote};
 
 /// Reserves the stock and begins the payment. Every step can be repeated.
 pub(super) async fn reserve_stock(app: &App, order: &Order) -> Result<Order> {
-    let (products, expires_at, reserved) = match reserve(app, order).await? {
+    let (lines, until, reserved) = match reserve(app, order).await? {
         Reply::Done(Reserved::Sold, entry) => return resume_sold(app, order, entry).await,
-        Reply::Done(Reserved::Held { lines, expires_at }, entry) => {
-            let products: Vec<_> = lines.into_iter().map(|line| line.product).collect();
-            (products, expires_at, entry)
-        }
+        Reply::Done(Reserved::Held { lines, expires_at }, entry) => (lines, expires_at, entry),
         Reply::Done(Reserved::OutOfStock { shortages }, entry) => {
             return reject(app, order, out_of_stock(&shortages), StatusReason::OutOfStock, Stock::NotHeld, entry).await;
         }
@@ -42,12 +39,19 @@ pub(super) async fn reserve_stock(app: &App, order: &Order) -> Result<Order> {
             return reject(app, order, error, StatusReason::ReservationRefused, Stock::NotHeld, entry).await;
         }
     };
+    let (products, holds) = split(lines);
     let quote = match final_quote(app, order, &products).await {
         Ok(quote) => quote,
         Err(error) if error.is_transient() => return Err(error),
         Err(error) => return reject(app, order, error, StatusReason::QuoteChanged, Stock::MayBeHeld, reserved).await,
     };
-    pay_and_record(app, order, (products, quote), expires_at, reserved).await
+    pay_and_record(app, order, Priced { products, quote, until }, holds, reserved).await
+}
+
+/// Returns the products of held lines, and their holds if all of them are known.
+fn split(lines: Vec<HeldLine>) -> (Vec<ProductSnapshot>, Vec<HoldId>) {
+    let holds: Option<Vec<HoldId>> = lines.iter().map(|line| line.hold).collect();
+    (lines.into_iter().map(|line| line.product).collect(), holds.unwrap_or_default())
 }
 
 /// Continues an order whose stock was sold by a checkout that was interrupted before it could store
@@ -60,16 +64,25 @@ async fn resume_sold(app: &App, order: &Order, sold: LogEntry) -> Result<Order> 
     if captured != order.total() {
         return reject(app, order, interrupted(), StatusReason::Interrupted, Stock::MayBeHeld, sold).await;
     }
-    let priced = (order.items().iter().map(|item| Item::from(item).product).collect(), order.quote().clone());
-    pay_and_record(app, order, priced, order.reserved_until(), sold).await
+    let products = order.items().iter().map(|item| Item::from(item).product).collect();
+    let priced = Priced { products, quote: order.quote().clone(), until: order.reserved_until() };
+    pay_and_record(app, order, priced, Vec::new(), sold).await
+}
+
+/// The products of an order whose stock is held, and their price.
+struct Priced {
+    products: Vec<ProductSnapshot>,
+    quote: Quote,
+    /// When the reservation expires.
+    until: Timestamp,
 }
 
 /// Begins the payment of an order whose stock is held, and stores both.
 async fn pay_and_record(
     app: &App,
     order: &Order,
-    (products, quote): (Vec<ProductSnapshot>, Quote),
-    until: Timestamp,
+    Priced { products, quote, until }: Priced,
+    holds: Vec<HoldId>,
     reserved: LogEntry,
 ) -> Result<Order> {
     let charge = order.charge_of(quote.total, until);
@@ -81,7 +94,8 @@ async fn pay_and_record(
         }
     };
     let hold = Hold { products, quote, number: number?, payment: begun.payment, until };
-    record(app, order, hold, begun.report, [reserved].into_iter().chain(begun.entry).collect()).await
+    let confirm = Confirm { reservation: order.reservation(), order: order.id, lines: order.lines(), holds };
+    record(app, order, hold, begun.report, confirm, [reserved].into_iter().chain(begun.entry).collect()).await
 }
 
 /// Returns the price of the products as they were when their stock was held, and claims its
@@ -157,6 +171,7 @@ async fn record(
     order: &Order,
     hold: Hold,
     report: Option<PaymentReport>,
+    confirm: Confirm,
     mut entries: Vec<LogEntry>,
 ) -> Result<Order> {
     let is_paid = match (&hold.payment, &report) {
@@ -171,7 +186,6 @@ async fn record(
     let mut sold = None;
     if is_paid {
         // Any other outcome is met again by the next action, `ConfirmStock`.
-        let confirm = Confirm { reservation: order.reservation(), order: order.id, lines: order.lines() };
         let (confirmed, entry) = order_log::timed(TimelineKind::Call, Confirm::NAME, app.bus.call(confirm)).await;
         entries.push(entry);
         if matches!(confirmed, Ok(Confirmed::Sold)) {

@@ -55,7 +55,8 @@ pub(crate) async fn place(app: &App, client: Client, key: IdempotencyKey, reques
     );
     let (order, replayed) = match stored? {
         Some(order) => (order, true),
-        None => match place_new(app, client, &key, &request, cart, contact).await {
+        // Boxed, because its future is large.
+        None => match Box::pin(place_new(app, client, &key, &request, cart, contact)).await {
             Ok(placed) => placed,
             // A concurrent request with the same key may have placed the order and emptied the
             // cart.
@@ -89,13 +90,10 @@ async fn place_new(
     loop {
         let now = Timestamp::now();
         app.checkout_limits.check(&cart, now)?;
-        if !client.is_verified {
-            check_network(app, client.network, &cart, now).await?;
-        }
-        if let (Owner::Guest(_), Some(email)) = (owner, buyer.email()) {
-            app.checkout_limits.check_unpaid(&app.store.orders.of_guests(email).await?, now)?;
-        }
-        let (buyer, quote) = price(app, owner, &cart, &buyer, request).await?;
+        let (limits, priced) =
+            tokio::join!(check_unpaid(app, client, &cart, &buyer, now), price(app, owner, &cart, &buyer, request));
+        limits?;
+        let (buyer, quote) = priced?;
         let unverified_network = (!client.is_verified).then_some(client.network);
         let order = NewOrder { owner, unverified_network, key, request, buyer, quote, language: client.language }
             .of_cart(&cart, &app.checkout_limits, now)?;
@@ -121,19 +119,30 @@ async fn place_new(
     }
 }
 
-/// Errors: `unverified-limit`.
-async fn check_network(app: &App, network: Network, cart: &Cart, now: Timestamp) -> Result<()> {
-    // Each order has at least one piece.
-    let unpaid = app.store.orders.of_network(network, app.checkout_limits.max_unverified_pieces).await?;
-    app.checkout_limits.check_network(&unpaid, cart, now)
+/// Checks the limits of unpaid orders from the buyer's network, and to a guest's address. Errors:
+/// `unverified-limit`, `too-many-unpaid-orders`.
+async fn check_unpaid(app: &App, client: Client, cart: &Cart, buyer: &Buyer, now: Timestamp) -> Result<()> {
+    if !client.is_verified {
+        let held = app.store.orders.unverified_pieces(client.network).await?;
+        if !app.checkout_limits.fits_network(held, cart)? {
+            let orders = app.store.orders.of_network(client.network).await?;
+            return Err(app.checkout_limits.network_is_full(held, &orders, now));
+        }
+    }
+    match (client.owner.into(), buyer.email()) {
+        (Owner::Guest(_), Some(email)) => {
+            app.checkout_limits.check_unpaid(&app.store.orders.of_guests(email).await?, now)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Rejects a new order if it exceeds the limit of its network together with others that were placed
 /// at the same moment.
 async fn check_network_again(app: &App, order: Order) -> Result<Order> {
     let Some(network) = order.unverified_network() else { return Ok(order) };
-    let unpaid = app.store.orders.of_network(network, app.checkout_limits.max_unverified_pieces).await?;
-    let Err(error) = app.checkout_limits.check_network_again(&unpaid) else { return Ok(order) };
+    let held = app.store.orders.unverified_pieces(network).await?;
+    let Err(error) = app.checkout_limits.check_network_again(held) else { return Ok(order) };
     let entry = order_log::entry(TimelineKind::State, "unpaid-pieces", error.code().to_owned());
     reject(app, &order, error, StatusReason::ReservationRefused, Stock::NotHeld, entry).await
 }

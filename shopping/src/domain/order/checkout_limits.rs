@@ -71,35 +71,38 @@ impl CheckoutLimits {
         Err(Error::conflict("unverified-limit", detail).with_member("most", most))
     }
 
-    /// Checks an order of a guest, or of an account whose e-mail address is not verified. Those of
-    /// its network have these unpaid `orders`. Errors: `unverified-limit`, as a conflict when the
-    /// cart alone has too many pieces, else with the time to wait.
-    pub(crate) fn check_network(&self, orders: &[Order], cart: &Cart, now: Timestamp) -> Result<()> {
+    /// Whether an order of a guest, or of an account whose e-mail address is not verified, may be
+    /// placed while unpaid orders of its network hold this many pieces. Errors: `unverified-limit`
+    /// when the cart alone has too many.
+    pub(crate) fn fits_network(&self, held: u64, cart: &Cart) -> Result<bool> {
         self.check_unverified_pieces(cart)?;
-        let held = pieces_of(orders);
-        if held.saturating_add(cart.pieces()) <= self.max_unverified_pieces {
-            return Ok(());
-        }
+        Ok(held.saturating_add(cart.pieces().into()) <= u64::from(self.max_unverified_pieces))
+    }
+
+    /// Returns the refusal of an order that does not fit, with the time until the first of these
+    /// `orders` of its network releases its stock.
+    pub(crate) fn network_is_full(&self, held: u64, orders: &[Order], now: Timestamp) -> Error {
         let until = orders.iter().map(|order| order.reserved_until).min().unwrap_or(now);
         let detail = format!(
             "Without a verified e-mail address, customers of this network hold {held} pieces in unpaid orders, and may \
              hold {}. Pay or cancel one of these orders, verify your address, or wait until the stock of one is released.",
             self.max_unverified_pieces
         );
-        Err(Error::too_many_requests("unverified-limit", detail, until.since(now))
-            .with_member("most", self.max_unverified_pieces))
+        Error::too_many_requests("unverified-limit", detail, until.since(now))
+            .with_member("most", self.max_unverified_pieces)
     }
 
-    /// Checks an order again that is stored and among these unpaid `orders` of its network, because
-    /// others may have been placed at the same moment. Errors: `unverified-limit`.
-    pub(crate) fn check_network_again(&self, orders: &[Order]) -> Result<()> {
-        let (most, pieces) = (self.max_unverified_pieces, pieces_of(orders));
-        if pieces <= most {
+    /// Checks an order again that is stored, because others may have been placed at the same
+    /// moment: the unpaid orders of its network, with it, hold this many pieces. Errors:
+    /// `unverified-limit`.
+    pub(crate) fn check_network_again(&self, held: u64) -> Result<()> {
+        let most = self.max_unverified_pieces;
+        if held <= u64::from(most) {
             return Ok(());
         }
         let detail = format!(
             "Without a verified e-mail address, customers of this network hold at most {most} pieces in unpaid orders, and \
-             {pieces} were ordered at the same moment. Order again."
+             {held} were ordered at the same moment. Order again."
         );
         Err(Error::conflict("unverified-limit", detail).with_member("most", most))
     }
@@ -112,10 +115,6 @@ impl CheckoutLimits {
             None => Ok(()),
         }
     }
-}
-
-fn pieces_of(orders: &[Order]) -> u32 {
-    orders.iter().flat_map(|order| &order.items).map(|item| item.quantity.get()).fold(0, u32::saturating_add)
 }
 
 #[cfg(test)]
@@ -164,15 +163,15 @@ mod tests {
         let mut orders: Vec<Order> =
             ["a", "b"].map(|key| order_of(&cart, Owner::Guest(GuestId::new()), key, now)).into();
         assert_eq!(orders[0].unverified_network, Some(network()));
-        assert!(LIMITS.check_network(&orders, &cart_of_tea(1), now).is_ok());
-        let too_many = LIMITS.check_network(&orders, &cart, now).unwrap_err();
+        assert_eq!(LIMITS.fits_network(4, &cart_of_tea(1)).ok(), Some(true));
+        assert_eq!(LIMITS.fits_network(4, &cart).ok(), Some(false));
+        let too_many = LIMITS.network_is_full(4, &orders, now);
         assert_eq!(too_many.code(), "unverified-limit");
         assert_eq!(too_many.members()["retry_after"], 15 * 60);
-        assert!(LIMITS.check_network_again(&orders).is_ok());
-        let at_once = [orders.clone(), orders.clone()].concat();
-        let again = LIMITS.check_network_again(&at_once).unwrap_err();
+        assert!(LIMITS.check_network_again(5).is_ok());
+        let again = LIMITS.check_network_again(6).unwrap_err();
         assert_eq!((again.code(), &again.members()["most"]), ("unverified-limit", &5.into()));
-        let too_large = LIMITS.check_network(&[], &cart_of_tea(6), now).unwrap_err();
+        let too_large = LIMITS.fits_network(0, &cart_of_tea(6)).unwrap_err();
         assert_eq!((too_large.code(), &too_large.members()["most"]), ("unverified-limit", &5.into()));
 
         reserved(&mut orders[0], now);

@@ -21,6 +21,9 @@ pub(crate) struct ListFields {
     /// ids of the admins who have worked on the order, for the erasure of their accounts.
     words: Vec<String>,
     sale: Option<Sale>,
+    /// The pieces of an unpaid order that count for the limit of its network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unverified_pieces: Option<u32>,
 }
 
 /// Returns the value of [`ListFields::payment`].
@@ -81,6 +84,10 @@ impl Order {
         self.buyer.country.as_ref()
     }
 
+    fn pieces(&self) -> u32 {
+        self.items.iter().map(|item| item.quantity.get()).fold(0, u32::saturating_add)
+    }
+
     pub(crate) fn list_fields(&self) -> ListFields {
         let mut words: Vec<String> = self.items.iter().flat_map(|item| index_words(&item.product.name)).collect();
         words.extend(self.number.iter().flat_map(|number| index_words(&number.to_string())));
@@ -93,7 +100,8 @@ impl Order {
         words.sort_unstable();
         words.dedup();
         let payment = payment_field(self.payment.as_ref().map(Payment::status));
-        ListFields { payment, country: self.country().cloned(), words, sale: self.sale() }
+        let unverified_pieces = self.unverified_network.map(|_| self.pieces());
+        ListFields { payment, country: self.country().cloned(), words, sale: self.sale(), unverified_pieces }
     }
 
     pub(crate) fn summary(&self) -> OrderSummary {
@@ -111,7 +119,7 @@ impl Order {
             payment,
             fulfilment: FulfilmentStatus::of(self.status),
             total: self.total(),
-            pieces: self.items.iter().map(|item| item.quantity.get()).sum(),
+            pieces: self.pieces(),
             country: self.country().cloned(),
             placed_at: self.created_at,
             attention: payment.and_then(Attention::of),

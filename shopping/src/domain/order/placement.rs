@@ -67,6 +67,7 @@ impl NewOrder<'_> {
             delete_at: None,
             is_waiting_reported: false,
             events: Vec::new(),
+            is_new: true,
         })
     }
 }

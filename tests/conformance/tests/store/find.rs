@@ -306,16 +306,19 @@ async fn totals_add_up_each_group(home: Home) {
     let large = i64::from(i32::MAX);
     let moved = insert(&books, on("b", 4)).await;
     insert_all(&books, [on("b", large), on("a", 7), on("b", large), on("c", 0), unpriced]).await;
-    let totals = async |from: &str| {
-        let totals = books.totals(&SHELF_BY_PRICE, from).await.unwrap();
+    let totals_to = async |from: &str, to: Option<&str>| {
+        let totals = books.totals(&SHELF_BY_PRICE, from, to).await.unwrap();
         totals.into_iter().map(|total| (total.group, total.count, total.sum)).collect::<Vec<_>>()
     };
+    let totals = async |from: &str| totals_to(from, None).await;
     let expected = [("b".to_owned(), 3, 2 * u64::from(i32::MAX.unsigned_abs()) + 4), ("c".to_owned(), 1, 0)];
     assert_eq!(totals("b").await, expected);
     assert_eq!((totals("").await.len(), totals("d").await.len()), (3, 0));
+    assert_eq!(totals_to("b", Some("b")).await, expected[..1]);
+    assert_eq!(totals_to("aa", Some("az")).await, []);
     delete(&books, moved).await;
     assert_eq!(totals("b").await[0].1, 2);
-    let no_groups = books.totals(&BY_PRICE, "").await.unwrap_err();
+    let no_groups = books.totals(&BY_PRICE, "", None).await.unwrap_err();
     assert_eq!(no_groups.kind(), ErrorKind::Internal);
 }
 

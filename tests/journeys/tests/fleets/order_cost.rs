@@ -23,7 +23,7 @@ use mongodb::{Client, Database};
 
 /// At most today's cost, so that no change raises it unnoticed.
 const MAX_WRITES: usize = 11;
-const MAX_READS: usize = 10;
+const MAX_READS: usize = 8;
 const MAX_MESSAGES: usize = 7;
 
 /// Time in which an idle fleet repeats what it does: jobs and relays run at least once a second,
