@@ -11,6 +11,7 @@ pub mod operator;
 pub(crate) mod passkeys;
 pub(crate) mod password_reset;
 pub(crate) mod sessions;
+pub(crate) mod sign_in;
 pub(crate) mod staff;
 pub(crate) mod totp;
 pub(crate) mod verification;

@@ -19,6 +19,7 @@ use crate::domain::token_secret::RootKeys;
 static BY_EMAIL: Index = Index::unique("by_email", &["email"]);
 static BY_ROLE: Index = Index::sorted("by_role", &["role"], "created_at");
 static BY_CUSTOMER: Index = Index::sorted("by_customer", &["customer"], "expires");
+static SESSION_BY_EXPIRY: Index = Index::sorted("by_expiry", &[], "expires");
 /// A complete receipt has no customer and is never due, so it is in neither of these indexes.
 static RECEIPT_BY_CUSTOMER: Index = Index::unique("by_customer", &["customer"]);
 static RECEIPT_BY_DUE: Index = Index::sorted("by_due", &[], "schedule.due");
@@ -52,7 +53,7 @@ impl Document for Session {
     type Id = SessionId;
     const COLLECTION: &'static str = "sessions";
     const NOUN: &'static str = "session";
-    const INDEXES: &'static [Index] = &[BY_CUSTOMER];
+    const INDEXES: &'static [Index] = &[BY_CUSTOMER, SESSION_BY_EXPIRY];
     const CHANGE: Option<FormatChange> = Some(FormatChange {
         upgrade: |session| {
             rename(session, "rotated", "rotated_at");
@@ -248,6 +249,20 @@ impl Sessions {
             Ok(slot.take_if(|session| session.customer() == customer).is_some())
         };
         self.collection.upsert(id, end).await
+    }
+
+    /// Returns the sessions that have expired.
+    pub(crate) fn expired(&self) -> Due<Session> {
+        self.collection.due(&SESSION_BY_EXPIRY)
+    }
+
+    /// Deletes a session if it has expired.
+    pub(crate) async fn delete_expired(&self, id: SessionId, now: Timestamp) -> Result<()> {
+        let delete = move |slot: &mut Option<Session>, _: &mut Events| {
+            slot.take_if(|session| session.is_expired(now));
+            Ok(())
+        };
+        self.collection.upsert(id, delete).await
     }
 
     /// Deletes sessions in one commit.

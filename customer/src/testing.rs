@@ -8,13 +8,17 @@ use souk_contract::role::Role;
 use souk_http::auth::Identity;
 use souk_http::rate_limit::shared::SharedLimits;
 use souk_store::{Database, Durability};
-use souk_types::{Language, Network, Timestamp};
+use souk_types::{ErrorKind, Language, Network, Result, Timestamp};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use crate::application::accounts::{self, NewAccount};
 use crate::application::mails;
+use crate::application::sessions::{self, SignIn};
+use crate::application::sign_in::{self, Credentials};
 use crate::domain::account::Profile;
+use crate::domain::password::PasswordGuess;
+use crate::domain::session::RefreshToken;
 use crate::{App, Options, SigningKey};
 
 pub(crate) const PASSWORD: &str = "correct horse";
@@ -58,6 +62,24 @@ pub(crate) async fn ana(app: &App) -> Profile {
 pub(crate) fn new_account(email: &str) -> NewAccount {
     let (email, password) = (email.parse().unwrap(), PASSWORD.parse().unwrap());
     NewAccount { email, password, phone: None, role: Role::Customer }
+}
+
+pub(crate) fn credentials(email: &str, password: &str) -> Credentials {
+    Credentials { email: email.parse().ok(), password: PasswordGuess::new(password), code: None }
+}
+
+/// Signs Ana in by her password alone.
+pub(crate) async fn signed_in(app: &App) -> SignIn {
+    sign_in::sign_in(app, credentials("ana@example.com", PASSWORD), home()).await.unwrap()
+}
+
+pub(crate) async fn refreshed(app: &App, token: &RefreshToken) -> Result<SignIn> {
+    sessions::refresh(app, token.to_string().parse().ok(), home()).await
+}
+
+/// Returns whether a refresh token is refused; one that is not is replaced.
+pub(crate) async fn is_refused(app: &App, token: &RefreshToken) -> bool {
+    refreshed(app, token).await.is_err_and(|error| error.kind() == ErrorKind::Unauthenticated)
 }
 
 /// Returns the mails of an account that are to be sent, in the order in which they expire: the

@@ -4,14 +4,16 @@ use souk_contract::customer::{Contact, CustomerId, GetContact, TokensRevoked};
 use souk_contract::role::Role;
 use souk_types::{Email, Error, Language, Network, Phone, Result, Timestamp};
 
+use super::credentials::{self, FreshProof};
 use super::sessions::{self, SignIn};
-use super::{credentials, staff};
+use super::staff;
 use crate::app::App;
 use crate::domain::account::{Account, Profile, account_deleted};
 use crate::domain::device::ClientInfo;
 use crate::domain::mail::Mail;
 use crate::domain::password::{Password, PasswordGuess};
 use crate::domain::session::Proof;
+use crate::domain::totp::StepCode;
 use crate::providers::fair_queue::Caller;
 use crate::providers::password_hasher::PasswordHasher;
 use crate::repositories::{Accounts, email_taken, email_taken_if_duplicate};
@@ -80,20 +82,29 @@ pub(crate) struct ProfileChanges {
     pub(crate) phone: Option<Option<Phone>>,
     /// The current password. A new e-mail address requires it.
     pub(crate) current: Option<PasswordGuess>,
+    /// The code of an account that has a second step. A new e-mail address requires it.
+    pub(crate) code: Option<StepCode>,
 }
 
 /// Changes a profile. A new e-mail address ends all sessions; a mail asks to verify it, and another
 /// one tells the former address. A member of staff loses the role. Errors: `Invalid` when `current`
-/// is wrong or missing, `email-taken`, `too-many-mails`, `last-admin`.
+/// is missing; those of [`credentials::confirm_fresh`]; `email-taken`, `too-many-mails`,
+/// `last-admin`.
 pub(crate) async fn change(app: &App, id: CustomerId, changes: ProfileChanges, network: Network) -> Result<Profile> {
-    let ProfileChanges { email, phone, current } = changes;
+    let ProfileChanges { email, phone, current, code } = changes;
     let profile = get(app, id).await?;
     let new_email = email.filter(|email| *email != profile.email);
     if new_email.is_some() && current.is_none() {
         return Err(Error::invalid_field("current", "is required with a new e-mail address: the current password"));
     }
-    if let Some(current) = current {
-        credentials::confirm(app, &profile, current, network).await?;
+    // A new address is not verified, and a reset of the password by an address that has never been
+    // verified turns the second step off.
+    match current {
+        Some(current) if new_email.is_some() => {
+            credentials::confirm_fresh(app, &profile, FreshProof { current, code }, network).await?;
+        }
+        Some(current) => credentials::confirm(app, &profile, current, network).await?,
+        None => {}
     }
     let set_phone = move |profile: &mut Profile| {
         if let Some(phone) = &phone {
@@ -149,7 +160,7 @@ mod tests {
 
     fn to_email(email: &str, current: &str) -> ProfileChanges {
         let current = Some(PasswordGuess::new(current));
-        ProfileChanges { email: Some(email.parse().unwrap()), phone: None, current }
+        ProfileChanges { email: Some(email.parse().unwrap()), current, ..Default::default() }
     }
 
     #[tokio::test]
@@ -191,13 +202,18 @@ mod tests {
             (ProfileChanges { email: email("ANA@example.com"), ..Default::default() }, None, number, 1),
             (ProfileChanges { email: email("ana@example.org"), ..Default::default() }, Some("current"), number, 1),
             (
-                ProfileChanges { email: email("ana@example.org"), phone: Some(None), current: wrong() },
+                ProfileChanges { email: email("ana@example.org"), phone: Some(None), current: wrong(), code: None },
                 Some("current"),
                 number,
                 1,
             ),
             (ProfileChanges { phone: Some(None), current: wrong(), ..Default::default() }, Some("current"), number, 1),
-            (ProfileChanges { email: email("ana@example.org"), phone: Some(None), current: right() }, None, None, 2),
+            (
+                ProfileChanges { email: email("ana@example.org"), phone: Some(None), current: right(), code: None },
+                None,
+                None,
+                2,
+            ),
         ] {
             let error = change(&app, id, changes, home()).await.err();
             assert_eq!(error.map(|error| error.fields()[0].field.clone()).as_deref(), outcome);

@@ -1,15 +1,16 @@
 //! Changes that an access token alone does not allow, because a stolen one would give the account
-//! away. Each takes the current password and ends all sessions.
+//! away. Each takes a fresh proof of identity and ends all sessions.
 
 use souk_contract::customer::{CustomerId, EmailVerified, TokensRevoked};
 use souk_types::format::Format;
 use souk_types::{Error, Network, Result, Timestamp};
 
-use super::{accounts, sessions};
+use super::{accounts, sessions, totp};
 use crate::app::App;
-use crate::domain::account::{Profile, account_deleted};
+use crate::domain::account::{Profile, account_deleted, code_required};
 use crate::domain::mail::Mail;
 use crate::domain::password::{Password, PasswordCheck, PasswordGuess};
+use crate::domain::totp::StepCode;
 use crate::providers::fair_queue::Caller;
 
 /// Fails unless `current` is the account's password. Errors: `Invalid` for `current`,
@@ -32,15 +33,33 @@ pub(crate) async fn confirm(app: &App, profile: &Profile, current: PasswordGuess
     }
 }
 
-pub(crate) struct PasswordChange {
+/// What shows that a request comes from the customer, and not from a thief of the access token.
+pub(crate) struct FreshProof {
     pub(crate) current: PasswordGuess,
+    /// The code of an account that has a second step.
+    pub(crate) code: Option<StepCode>,
+}
+
+/// Fails unless the proof is that of a whole sign-in: the password, and the code of an account that
+/// has a second step. Errors: those of [`confirm`]; `code-required`; `Invalid` for `code`.
+pub(crate) async fn confirm_fresh(app: &App, profile: &Profile, proof: FreshProof, network: Network) -> Result<()> {
+    confirm(app, profile, proof.current, network).await?;
+    if profile.second_step.is_active() {
+        let code = proof.code.ok_or_else(code_required)?;
+        totp::require(app, profile, code, network).await?;
+    }
+    Ok(())
+}
+
+pub(crate) struct PasswordChange {
+    pub(crate) proof: FreshProof,
     pub(crate) new: Password,
 }
 
-/// Changes the password and ends all sessions. Errors: `Invalid` when `current` is wrong.
+/// Changes the password and ends all sessions. Errors: those of [`confirm_fresh`].
 pub(crate) async fn change_password(app: &App, id: CustomerId, change: PasswordChange, network: Network) -> Result<()> {
     let profile = accounts::get(app, id).await?;
-    confirm(app, &profile, change.current, network).await?;
+    confirm_fresh(app, &profile, change.proof, network).await?;
     let password = app.hasher.hash(change.new, profile.email.clone(), "new", Caller::owner(network)).await?;
     let (verified, may_report) = (profile.generation(), may_report_password(app).await?);
     let change = |profile: &mut Profile| {
@@ -116,9 +135,15 @@ mod tests {
     use super::*;
     use crate::testing::{PASSWORD, ana, home, sent_mails, start};
 
+    impl FreshProof {
+        pub(crate) fn password(current: &str) -> Self {
+            Self { current: PasswordGuess::new(current), code: None }
+        }
+    }
+
     impl PasswordChange {
         pub(crate) fn new(current: &str, new: &str) -> Self {
-            Self { current: PasswordGuess::new(current), new: new.parse().unwrap() }
+            Self { proof: FreshProof::password(current), new: new.parse().unwrap() }
         }
     }
 

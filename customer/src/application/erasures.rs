@@ -11,12 +11,12 @@ use souk_contract::customer::{CustomerDeleted, CustomerId};
 use souk_store::Events;
 use souk_types::{Error, Network, Result, Timestamp};
 
-use super::{accounts, credentials, mails, sessions, staff};
+use super::credentials::{self, FreshProof};
+use super::{accounts, mails, sessions, staff};
 use crate::app::App;
 use crate::domain::account::account_deleted;
 use crate::domain::erasure::{ErasureId, ErasureReceipt, Service};
 use crate::domain::mail::Mail;
-use crate::domain::password::PasswordGuess;
 
 /// How long a request waits until its receipt is complete. Running services need far less.
 const COMPLETION_TIMEOUT: Duration = Duration::from_secs(2);
@@ -24,15 +24,15 @@ const COMPLETION_TIMEOUT: Duration = Duration::from_secs(2);
 /// reports.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Erases the account of a customer who presents the current password. Errors: `Invalid` for
-/// `current`.
+/// Erases the account of a customer who presents a fresh proof of identity. Errors: those of
+/// [`credentials::confirm_fresh`]; `last-admin`.
 pub(crate) async fn delete_account(
     app: &App,
     customer: CustomerId,
-    current: PasswordGuess,
+    proof: FreshProof,
     network: Network,
 ) -> Result<ErasureReceipt> {
-    credentials::confirm(app, &accounts::get(app, customer).await?, current, network).await?;
+    credentials::confirm_fresh(app, &accounts::get(app, customer).await?, proof, network).await?;
     erase(app, customer).await
 }
 

@@ -125,7 +125,7 @@ mod tests {
     use souk_store::Durability;
 
     use super::*;
-    use crate::application::sessions::{self, Credentials};
+    use crate::application::sign_in::{self, Credentials};
     use crate::domain::password::PasswordGuess;
     use crate::testing::{PASSWORD, ana, home, start};
 
@@ -133,7 +133,7 @@ mod tests {
     async fn sign_in(app: &crate::App, email: &Email, password: &str) -> Option<String> {
         let credentials =
             Credentials { email: Some(email.clone()), password: PasswordGuess::new(password), code: None };
-        sessions::sign_in(app, credentials, home()).await.err().map(|error| error.code().to_owned())
+        sign_in::sign_in(app, credentials, home()).await.err().map(|error| error.code().to_owned())
     }
 
     #[tokio::test]

@@ -7,10 +7,11 @@ use souk_contract::customer::CustomerId;
 use souk_http::auth::Identity;
 use souk_types::{Error, ErrorKind, Language, Network, Result, Timestamp};
 
+use super::accounts;
+use super::credentials::{self, FreshProof};
 use super::sessions::{self, SignIn};
-use super::{accounts, credentials, totp};
 use crate::app::App;
-use crate::domain::account::{Profile, code_required};
+use crate::domain::account::Profile;
 use crate::domain::device::ClientInfo;
 use crate::domain::mail::Mail;
 use crate::domain::passkey::{
@@ -19,14 +20,6 @@ use crate::domain::passkey::{
 use crate::domain::password::PasswordGuess;
 use crate::domain::relying_party::RelyingParty;
 use crate::domain::session::Proof;
-use crate::domain::totp::StepCode;
-
-/// The proof of identity that a new passkey needs.
-pub(crate) struct FreshProof {
-    pub(crate) current: PasswordGuess,
-    /// The code of an account that has a second step, which a passkey stands in for.
-    pub(crate) code: Option<StepCode>,
-}
 
 /// Begins to add a passkey, and returns the options for the browser.
 ///
@@ -36,14 +29,8 @@ pub(crate) struct FreshProof {
 pub(crate) async fn begin(app: &App, session: Identity, proof: FreshProof, network: Network) -> Result<Value> {
     let (relying_party, id) = (relying_party(app)?, session.id);
     let profile = accounts::get(app, id).await?;
-    credentials::confirm(app, &profile, proof.current, network).await?;
+    credentials::confirm_fresh(app, &profile, proof, network).await?;
     app.require_passkey(&profile, session.role)?;
-    if profile.second_step.is_active() {
-        let code = proof.code.ok_or_else(code_required)?;
-        if !totp::accept(app, &profile, code, network).await? {
-            return Err(Error::invalid_field("code", "is not a valid code"));
-        }
-    }
     if !profile.is_email_verified() {
         let detail = "Verify the e-mail address of the account first.";
         return Err(Error::conflict("email-not-verified", detail));
@@ -171,9 +158,11 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::application::credentials::PasswordChange;
-    use crate::application::sessions::Credentials;
+    use crate::application::sign_in::{self, Credentials};
+    use crate::application::totp;
     use crate::application::{operator, password_reset};
     use crate::domain::passkey::tests::{ORIGIN, shop};
+    use crate::domain::totp::StepCode;
     use crate::domain::totp::tests::code_of;
     use crate::jobs;
     use crate::options::{Options, StaffSecondFactor};
@@ -322,7 +311,7 @@ pub(crate) mod tests {
         assert_eq!(role(&refreshed).await, Role::Orders);
         let email = "ana@example.com".parse().ok();
         let credentials = Credentials { email, password: PasswordGuess::new(PASSWORD), code: None };
-        let by_password = sessions::sign_in(&app, credentials, home()).await.unwrap();
+        let by_password = sign_in::sign_in(&app, credentials, home()).await.unwrap();
         assert_eq!(role(&by_password).await, Role::Customer, "the shop requires a second step");
     }
 

@@ -84,8 +84,8 @@ mod tests {
     use souk_types::ErrorKind;
 
     use super::*;
-    use crate::application::sessions::{self, Credentials};
-    use crate::application::{accounts, passkeys, verification};
+    use crate::application::sign_in::{self, Credentials};
+    use crate::application::{accounts, passkeys, sessions, verification};
     use crate::domain::password::PasswordGuess;
     use crate::domain::totp::tests::code_of;
     use crate::repositories::Mails;
@@ -101,7 +101,7 @@ mod tests {
     async fn signs_in(app: &App, password: &str) -> bool {
         let credentials =
             Credentials { email: "ana@example.com".parse().ok(), password: PasswordGuess::new(password), code: None };
-        sessions::sign_in(app, credentials, home()).await.is_ok()
+        sign_in::sign_in(app, credentials, home()).await.is_ok()
     }
 
     #[tokio::test]

@@ -64,9 +64,7 @@ pub(crate) async fn turn_off(
 ) -> Result<()> {
     let profile = accounts::get(app, id).await?;
     credentials::confirm(app, &profile, current, network).await?;
-    if !accept(app, &profile, code, network).await? {
-        return Err(Error::invalid_field("code", "is not a valid code"));
-    }
+    require(app, &profile, code, network).await?;
     let turn_off = |profile: &mut Profile| {
         profile.second_step.turn_off();
         Ok(())
@@ -105,8 +103,18 @@ pub(crate) async fn check(app: &App, profile: &Profile, code: Option<StepCode>, 
     }
 }
 
+/// Uses up a code that a change of the account needs. Errors: `Invalid` for `code`;
+/// `too-many-attempts`.
+pub(super) async fn require(app: &App, profile: &Profile, code: StepCode, network: Network) -> Result<()> {
+    if accept(app, profile, code, network).await? {
+        Ok(())
+    } else {
+        Err(Error::invalid_field("code", "is wrong, or was used before"))
+    }
+}
+
 /// Uses up a code, and returns whether it was valid. Errors: `too-many-attempts`.
-pub(crate) async fn accept(app: &App, profile: &Profile, code: StepCode, network: Network) -> Result<bool> {
+async fn accept(app: &App, profile: &Profile, code: StepCode, network: Network) -> Result<bool> {
     let is_known_network = profile.knows(network);
     let accept = move |profile: &mut Profile| profile.second_step.accept(&code, is_known_network, Timestamp::now());
     app.accounts.update(profile.id, accept).await
@@ -117,13 +125,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::application::sessions::{self, Credentials};
+    use crate::application::sign_in::{self, Credentials};
     use crate::domain::totp::tests::code_of;
     use crate::testing::{PASSWORD, ana, by_password, home, sent_mails, start};
 
     async fn sign_in(app: &App, code: Option<StepCode>) -> Option<String> {
         let (email, password) = ("ana@example.com".parse().ok(), PasswordGuess::new(PASSWORD));
-        let signed_in = sessions::sign_in(app, Credentials { email, password, code }, home()).await;
+        let signed_in = sign_in::sign_in(app, Credentials { email, password, code }, home()).await;
         signed_in.err().map(|error| error.code().to_owned())
     }
 

@@ -16,7 +16,7 @@ use super::client_info::SignInClient;
 use super::sessions::SignInView;
 use crate::app::App;
 use crate::application::accounts::{self, NewAccount, ProfileChanges};
-use crate::application::credentials::{self, PasswordChange};
+use crate::application::credentials::{self, FreshProof, PasswordChange};
 use crate::domain::account::Profile;
 use crate::domain::address::AddressBook;
 
@@ -88,7 +88,7 @@ async fn get_profile(app: &State<App>, auth: CustomerAuth) -> souk_http::Result<
 impl Input for ProfileChanges {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (email, phone) = (fields.optional_non_null("email"), fields.patch("phone"));
-        Some(Self { email, phone, current: fields.optional_non_null("current") })
+        Some(Self { email, phone, current: fields.optional_non_null("current"), code: fields.optional("code") })
     }
 }
 
@@ -103,10 +103,17 @@ async fn change_profile(
     Ok(JsonResponse(ProfileView::new(profile, auth.identity().role)))
 }
 
+impl Input for FreshProof {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (current, code) = (fields.required("current"), fields.optional("code"));
+        Some(Self { current: current?, code })
+    }
+}
+
 impl Input for PasswordChange {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let (current, new) = (fields.required("current"), fields.required("new"));
-        Some(Self { current: current?, new: new? })
+        let (proof, new) = (FreshProof::read(fields), fields.required("new"));
+        Some(Self { proof: proof?, new: new? })
     }
 }
 

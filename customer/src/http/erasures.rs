@@ -8,13 +8,12 @@ use rocket::{Route, State, delete, get, routes};
 use serde::Serialize;
 use souk_http::{ClientNetwork, Json, Param};
 use souk_types::Timestamp;
-use souk_types::input::{Fields, Input};
 
 use super::auth::CustomerAuth;
 use crate::app::App;
+use crate::application::credentials::FreshProof;
 use crate::application::erasures;
 use crate::domain::erasure::{ErasedBy, ErasureId, ErasureReceipt};
-use crate::domain::password::PasswordGuess;
 
 pub(super) fn routes() -> Vec<Route> {
     routes![delete_account, get_receipt]
@@ -51,25 +50,14 @@ impl<'r> Responder<'r, 'static> for Accepted {
     }
 }
 
-struct Deletion {
-    /// The current password.
-    current: PasswordGuess,
-}
-
-impl Input for Deletion {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { current: fields.required("current")? })
-    }
-}
-
-#[delete("/profile", data = "<deletion>")]
+#[delete("/profile", data = "<proof>")]
 async fn delete_account(
     app: &State<App>,
     auth: CustomerAuth,
     network: ClientNetwork,
-    deletion: Json<Deletion>,
+    proof: Json<FreshProof>,
 ) -> souk_http::Result<Accepted> {
-    Ok(Accepted(erasures::delete_account(app, auth.id(), deletion.0.current, network.0).await?.into()))
+    Ok(Accepted(erasures::delete_account(app, auth.id(), proof.0, network.0).await?.into()))
 }
 
 /// Returns a receipt without sign-in: the account is erased, and the id is unguessable.

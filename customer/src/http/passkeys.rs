@@ -14,20 +14,14 @@ use super::auth::CustomerAuth;
 use super::client_info::SignInClient;
 use super::sessions::SignInView;
 use crate::app::App;
-use crate::application::passkeys::{self, FreshProof};
+use crate::application::credentials::FreshProof;
+use crate::application::passkeys;
 use crate::domain::device::Device;
 use crate::domain::passkey::{Assertion, NewCredential, Passkey, PasskeyId, PasskeyName};
 use crate::domain::password::PasswordGuess;
 
 pub(super) fn routes() -> Vec<Route> {
     routes![begin, add, list, remove, begin_sign_in, sign_in]
-}
-
-impl Input for FreshProof {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let (current, code) = (fields.required("current"), fields.optional("code"));
-        Some(Self { current: current?, code })
-    }
 }
 
 /// What a client needs to make a passkey.

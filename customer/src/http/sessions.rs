@@ -13,8 +13,9 @@ use souk_types::input::{Fields, Input};
 use super::auth::CustomerAuth;
 use super::client_info::SignInClient;
 use crate::app::App;
-use crate::application::credentials;
-use crate::application::sessions::{self, CodeAnswer, Credentials, SignIn};
+use crate::application::sessions::{self, SignIn};
+use crate::application::sign_in::{CodeAnswer, Credentials};
+use crate::application::{self, credentials};
 use crate::domain::device::Device;
 use crate::domain::session::{RefreshToken, Session, SessionId};
 
@@ -80,8 +81,8 @@ async fn sign_in(
     request: Json<SignInRequest>,
 ) -> souk_http::Result<JsonResponse<SignInView>> {
     let signed_in = match request.0 {
-        SignInRequest::Password(credentials) => sessions::sign_in(app, credentials, client.0).await,
-        SignInRequest::Code(answer) => sessions::answer_challenge(app, answer, client.0).await,
+        SignInRequest::Password(credentials) => application::sign_in::sign_in(app, credentials, client.0).await,
+        SignInRequest::Code(answer) => application::sign_in::answer_challenge(app, answer, client.0).await,
     };
     Ok(JsonResponse(signed_in?.into()))
 }

@@ -1,6 +1,6 @@
 //! Accounts: sign-up, profile, addresses, and what the mails of an account lead to.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use souk_contract::api::ApiMethod;
 use souk_contract::customer::{AddressId, CustomerId};
@@ -68,6 +68,30 @@ pub(crate) struct AccountSession {
 pub(crate) struct Device {
     pub(crate) browser: Option<String>,
     pub(crate) system: Option<String>,
+}
+
+/// What shows that a request comes from the customer, and not from another user of the browser.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct FreshProof<'a> {
+    /// The current password.
+    pub(crate) current: &'a str,
+    /// The code of an account that has a second step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct EmailChange<'a> {
+    email: &'a str,
+    #[serde(flatten)]
+    proof: FreshProof<'a>,
+}
+
+#[derive(Serialize)]
+struct PasswordChange<'a> {
+    new: &'a str,
+    #[serde(flatten)]
+    proof: FreshProof<'a>,
 }
 
 impl Profile {
@@ -159,17 +183,18 @@ impl Api<'_> {
         call.json(&json!({"phone": phone})).send_without_reply().await
     }
 
-    /// Changes the e-mail address. All sessions end. Errors: 409 `email-taken`, 422 for `email` and
-    /// `current`, 429.
-    pub(crate) async fn change_email(self, token: &Token, email: &str, current: &str) -> Result<()> {
+    /// Changes the e-mail address. All sessions end. Errors: 409 `email-taken`, `code-required`,
+    /// 422 for `email`, `current` and `code`, 429.
+    pub(crate) async fn change_email(self, token: &Token, email: &str, proof: FreshProof<'_>) -> Result<()> {
         let call = self.call(Service::Customer, ApiMethod::Patch, "/profile").token(token);
-        call.json(&json!({"email": email, "current": current})).send_without_reply().await
+        call.json(&EmailChange { email, proof }).send_without_reply().await
     }
 
-    /// Changes the password. All sessions end. Errors: 422 for `new` and `current`, 429.
-    pub(crate) async fn change_password(self, token: &Token, current: &str, new: &str) -> Result<()> {
+    /// Changes the password. All sessions end. Errors: 409 `code-required`, 422 for `new`,
+    /// `current` and `code`, 429.
+    pub(crate) async fn change_password(self, token: &Token, new: &str, proof: FreshProof<'_>) -> Result<()> {
         let call = self.call(Service::Customer, ApiMethod::Put, "/password").token(token);
-        call.json(&json!({"current": current, "new": new})).send_without_reply().await
+        call.json(&PasswordChange { new, proof }).send_without_reply().await
     }
 
     /// Adds an address, or replaces the one with this id.
@@ -217,9 +242,9 @@ impl Api<'_> {
         Ok(call.response().await?.body)
     }
 
-    /// Deletes the account. Errors: 422 for `current`, 429.
-    pub(crate) async fn delete_account(self, token: &Token, current: &str) -> Result<()> {
+    /// Deletes the account. Errors: 409 `code-required`, 422 for `current` and `code`, 429.
+    pub(crate) async fn delete_account(self, token: &Token, proof: FreshProof<'_>) -> Result<()> {
         let call = self.call(Service::Customer, ApiMethod::Delete, "/profile").token(token);
-        call.json(&json!({"current": current})).send_without_reply().await
+        call.json(&proof).send_without_reply().await
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use souk_contract::api::ApiMethod;
 use souk_types::Timestamp;
 
-use super::account::Device;
+use super::account::{Device, FreshProof};
 use super::session::SignIn;
 use super::{Api, Result, Service, Token};
 use crate::links::encode;
@@ -40,9 +40,9 @@ impl Api<'_> {
 
     /// Begins to add a passkey. Errors: 409 `email-not-verified`, `too-many-passkeys`,
     /// `code-required`, `passkeys-unavailable`; 422 for `current` or `code`; 429.
-    pub(crate) async fn begin_passkey(self, token: &Token, current: &str, code: Option<&str>) -> Result<Creation> {
+    pub(crate) async fn begin_passkey(self, token: &Token, proof: FreshProof<'_>) -> Result<Creation> {
         let call = self.post(Service::Customer, "/passkeys/options").token(token).browser();
-        call.json(&json!({"current": current, "code": code})).send().await
+        call.json(&proof).send().await
     }
 
     /// Adds a passkey. Errors: 409 `passkey-not-begun`, `passkey-refused`, `too-many-passkeys`; 422

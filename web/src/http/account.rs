@@ -17,7 +17,9 @@ use rocket::http::Status;
 use rocket::{Route, routes};
 
 use crate::api::Problem;
+use crate::api::account::FreshProof;
 use crate::fields::{Field, FieldMessage, FormState, Kind, refuse_fields};
+use crate::form::Form;
 use crate::locale::Key;
 use crate::page::{Frame, Page, PageError, PageResult, filters};
 use crate::visit::Visit;
@@ -189,4 +191,29 @@ impl Refused {
         }
         Err(problem.into())
     }
+}
+
+/// Returns what a form has as a proof of identity.
+fn fresh_proof<'f>(form: &'f Form, state: &'f FormState) -> FreshProof<'f> {
+    FreshProof { current: form.raw("current"), code: state.optional("code") }
+}
+
+/// The fields of [`fresh_proof`].
+fn proof_fields(visit: &Visit<'_>, form: &FormState, asks_code: bool) -> Vec<Field> {
+    let current = Field::password(form, "current", visit.text("account-current-password"), "current-password");
+    let mut fields = vec![current];
+    if asks_code {
+        let code = Field::new(form, "code", visit.text("totp-code")).short(Kind::Text, 40);
+        fields.push(code.autocomplete("one-time-code").hint(visit.text("totp-code-or-recovery")));
+    }
+    fields
+}
+
+/// Whether the form of a refused request has the field of the code.
+fn asks_code(state: &FormState, problem: &Problem) -> bool {
+    state.has("code") || problem.code() == "code-required"
+}
+
+fn code_required(code: &str) -> Option<Key> {
+    (code == "code-required").then_some(Key("sign-in-code-required"))
 }

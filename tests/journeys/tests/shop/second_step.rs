@@ -3,7 +3,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use journeys::{Client, Customer, Method, Response, Shop, Visitor, euros};
+use journeys::{Client, Customer, Method, Response, Shop, Visitor, euros, unique};
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret};
 
@@ -84,6 +84,47 @@ async fn a_sign_in_needs_a_code_and_takes_each_once() {
     sign_in(&client, &ana, None).await.expect_status(200);
 }
 
+/// A thief of an access token who also knows the password must not take the account, for example by
+/// a new address and a reset of the password by it.
+#[tokio::test]
+async fn an_account_with_a_second_step_is_changed_with_a_code_only() {
+    let shop = Shop::shared().await;
+    let (client, ana) = (shop.client(), shop.new_verified_customer().await);
+    let (_, recovery) = turn_on(&ana).await;
+    let mut codes = recovery.into_iter();
+    let (email, mut password) = (format!("{}@example.com", unique("new")), ana.password.clone());
+    let mut address = ana.email.clone();
+    for (method, path, changes) in [
+        (Method::PATCH, "/customer/profile", json!({"email": email})),
+        (Method::PUT, "/customer/password", json!({"new": "battery staple 7"})),
+        (Method::DELETE, "/customer/profile", json!({})),
+    ] {
+        let by_code = json!({"email": address, "password": password, "code": codes.next().unwrap()});
+        let signed_in = client.request(Method::POST, "/customer/login").json(by_code).await.expect_status(200);
+        let ana = Customer::from_sign_in(&client, &address, &password, &signed_in);
+        let change = |code: Option<&str>| {
+            let mut body = changes.clone();
+            body["current"] = password.clone().into();
+            if let Some(code) = code {
+                body["code"] = code.into();
+            }
+            ana.request(method.clone(), path).json(body)
+        };
+        change(None).await.expect_problem(409, "code-required");
+        change(Some("000000x")).await.expect_bad_fields(&["code"]);
+        ana.get_profile().await.expect_status(200);
+        let changed = change(codes.next().as_deref()).await;
+        assert!((200..300).contains(&changed.status), "{changed}");
+        ana.get_profile().await.expect_unauthenticated();
+        if let Some(new) = changes["email"].as_str() {
+            new.clone_into(&mut address);
+        }
+        if let Some(new) = changes["new"].as_str() {
+            new.clone_into(&mut password);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_challenge_stands_for_the_password_and_needs_a_code() {
     let shop = Shop::shared().await;
@@ -113,7 +154,8 @@ async fn a_challenge_stands_for_the_password_and_needs_a_code() {
     answer(&client, &given, &now).await.expect_unauthenticated();
     let ana = Customer::from_sign_in(&client, &ana.email, &ana.password, &signed_in);
     ana.get_profile().await.expect_status(200);
-    ana.change_password(&ana.password, "battery staple").retry_while_busy().await.expect_status(204);
+    let change = json!({"current": ana.password, "new": "battery staple", "code": recovery[1]});
+    ana.request(Method::PUT, "/customer/password").json(change).await.expect_status(204);
     answer(&client, &given, &recovery[0]).await.expect_problem(409, "challenge-expired");
 }
 
@@ -170,6 +212,14 @@ async fn a_customer_turns_the_second_step_on_and_off_on_the_pages() {
     let asks = visitor.send_form(&form).await.expect_status(200).expect_text(&format!("You sign in as {}", ana.email));
     let form = asks.form("/sign-in").set("code", &code(secret, 0));
     visitor.send_form(&form).await.expect_status(200).expect_text("Your account");
+
+    for path in ["/account/email", "/account/password", "/account/delete"] {
+        let page = visitor.open(&format!("/en{path}")).await.expect_status(200);
+        let form = page.form(path).set("current", &ana.password).set("code", "000000x");
+        let form = if path == "/account/email" { form.set("email", &ana.email.replace('@', "+2@")) } else { form };
+        let form = if path == "/account/password" { form.set("new", "battery staple 7") } else { form };
+        visitor.send_form(&form).await.expect_status(422).expect_text("Each code works once");
+    }
 
     let page = visitor.open("/de/account/totp").await.expect_status(200).expect_text("10 Wiederherstellungscodes");
     let off = page.form("/totp/off").set("current", &ana.password).set("code", &code(secret, 1));

@@ -4,7 +4,7 @@
 use rocket::{get, post};
 
 use super::sign_in::begin_again;
-use super::{FormPage, Refused};
+use super::{FormPage, Refused, asks_code, code_required, fresh_proof, proof_fields};
 use crate::fields::{Field, FormState, Kind};
 use crate::form::Form;
 use crate::locale::Key;
@@ -13,34 +13,35 @@ use crate::visit::Visit;
 
 #[get("/account/email")]
 pub(super) async fn show_email(visit: Visit<'_>) -> PageResult {
-    visit.require_customer().await?;
-    let form = FormState::default();
-    email_page(&visit).await?.answer(&form, email_fields(&visit, &form), None)
+    let token = visit.require_customer().await?;
+    let (form, asks_code) = (FormState::default(), visit.api.profile(&token).await?.totp.active);
+    email_page(&visit).await?.answer(&form, email_fields(&visit, &form, asks_code), None)
 }
 
 #[post("/account/email", data = "<form>")]
 pub(super) async fn change_email(visit: Visit<'_>, form: Form) -> PageResult {
     let token = visit.require_customer().await?;
-    let (mut state, current) = (FormState::of(&form), form.raw("current"));
-    match visit.api.change_email(&token, state.value("email"), current).await {
-        Ok(()) => begin_again(&visit, state.value("email"), current, "email").await,
+    let mut state = FormState::of(&form);
+    match visit.api.change_email(&token, state.value("email"), fresh_proof(&form, &state)).await {
+        Ok(()) => begin_again(&visit, state.value("email"), form.raw("current"), "email").await,
         Err(problem) => {
             let reason = |code: &str| match code {
                 "email-taken" => Some(Key("email-taken")),
                 "last-admin" => Some(Key("account-last-admin")),
-                _ => None,
+                _ => code_required(code),
             };
+            let asks_code = asks_code(&state, &problem);
             let refused = Refused::of(&visit, &mut state, problem, reason)?;
-            email_page(&visit).await?.answer(&state, email_fields(&visit, &state), Some(refused))
+            email_page(&visit).await?.answer(&state, email_fields(&visit, &state, asks_code), Some(refused))
         }
     }
 }
 
 #[get("/account/password")]
 pub(super) async fn show_password(visit: Visit<'_>) -> PageResult {
-    visit.require_customer().await?;
-    let form = FormState::default();
-    password_page(&visit).await?.answer(&form, password_fields(&visit, &form), None)
+    let token = visit.require_customer().await?;
+    let (form, asks_code) = (FormState::default(), visit.api.profile(&token).await?.totp.active);
+    password_page(&visit).await?.answer(&form, password_fields(&visit, &form, asks_code), None)
 }
 
 #[post("/account/password", data = "<form>")]
@@ -48,11 +49,12 @@ pub(super) async fn change_password(visit: Visit<'_>, form: Form) -> PageResult 
     let token = visit.require_customer().await?;
     let email = visit.api.profile(&token).await?.email;
     let mut state = FormState::of(&form);
-    match visit.api.change_password(&token, form.raw("current"), form.raw("new")).await {
+    match visit.api.change_password(&token, form.raw("new"), fresh_proof(&form, &state)).await {
         Ok(()) => begin_again(&visit, &email, form.raw("new"), "password").await,
         Err(problem) => {
-            let refused = Refused::of(&visit, &mut state, problem, |_| None)?;
-            password_page(&visit).await?.answer(&state, password_fields(&visit, &state), Some(refused))
+            let asks_code = asks_code(&state, &problem);
+            let refused = Refused::of(&visit, &mut state, problem, code_required)?;
+            password_page(&visit).await?.answer(&state, password_fields(&visit, &state, asks_code), Some(refused))
         }
     }
 }
@@ -83,9 +85,10 @@ async fn email_page(visit: &Visit<'_>) -> Result<FormPage, PageError> {
     Ok(back(visit, page.lead(visit.text("email-lead"))))
 }
 
-fn email_fields(visit: &Visit<'_>, form: &FormState) -> Vec<Field> {
-    let email = Field::email(form, visit.text("email-new")).autocomplete("email");
-    vec![email, Field::password(form, "current", visit.text("account-current-password"), "current-password")]
+fn email_fields(visit: &Visit<'_>, form: &FormState, asks_code: bool) -> Vec<Field> {
+    let mut fields = vec![Field::email(form, visit.text("email-new")).autocomplete("email")];
+    fields.extend(proof_fields(visit, form, asks_code));
+    fields
 }
 
 async fn password_page(visit: &Visit<'_>) -> Result<FormPage, PageError> {
@@ -93,10 +96,11 @@ async fn password_page(visit: &Visit<'_>) -> Result<FormPage, PageError> {
     Ok(back(visit, page.lead(visit.text("password-lead"))))
 }
 
-fn password_fields(visit: &Visit<'_>, form: &FormState) -> Vec<Field> {
-    let current = Field::password(form, "current", visit.text("account-current-password"), "current-password");
+fn password_fields(visit: &Visit<'_>, form: &FormState, asks_code: bool) -> Vec<Field> {
+    let mut fields = proof_fields(visit, form, asks_code);
     let new = Field::password(form, "new", visit.text("account-new-password"), "new-password");
-    vec![current, new.hint(visit.text("account-password-hint"))]
+    fields.push(new.hint(visit.text("account-password-hint")));
+    fields
 }
 
 async fn phone_page(visit: &Visit<'_>) -> Result<FormPage, PageError> {

@@ -8,7 +8,7 @@ use souk_contract::customer::{MAX_PASSKEY_NAME, MAX_PASSKEYS};
 use souk_types::Timestamp;
 
 use super::sessions::device;
-use super::{FormPage, Refused, sign_in};
+use super::{FormPage, Refused, asks_code, code_required, fresh_proof, proof_fields, sign_in};
 use crate::api::passkeys::Passkey;
 use crate::fields::{Field, FieldMessage, FormState, Kind};
 use crate::form::Form;
@@ -100,10 +100,10 @@ pub(super) async fn show_new(visit: Visit<'_>) -> PageResult {
 pub(super) async fn begin(visit: Visit<'_>, form: Form) -> PageResult {
     let token = visit.require_customer().await?;
     let mut state = FormState::of(&form);
-    let creation = match visit.api.begin_passkey(&token, form.raw("current"), state.optional("code")).await {
+    let creation = match visit.api.begin_passkey(&token, fresh_proof(&form, &state)).await {
         Ok(creation) => creation,
         Err(problem) => {
-            let asks_code = state.has("code") || problem.code() == "code-required";
+            let asks_code = asks_code(&state, &problem);
             let refused = Refused::of(&visit, &mut state, problem, refusal)?;
             let fields = proof_fields(&visit, &state, asks_code);
             return new_page(&visit).await?.answer(&state, fields, Some(refused));
@@ -216,11 +216,10 @@ fn refusal(code: &str) -> Option<Key> {
     match code {
         "email-not-verified" => Some(Key("totp-not-verified")),
         "passkey-required" => Some(Key("passkey-required")),
-        "code-required" => Some(Key("sign-in-code-required")),
         "too-many-passkeys" => Some(Key("passkeys-full")),
         "passkeys-unavailable" => Some(Key("passkeys-unavailable")),
         "passkey-not-begun" | "passkey-refused" => Some(Key("passkey-again")),
-        _ => None,
+        _ => code_required(code),
     }
 }
 
@@ -230,15 +229,6 @@ async fn new_page(visit: &Visit<'_>) -> Result<FormPage, PageError> {
     let mut page = page.lead(visit.text("passkey-new-lead")).link(visit.url(PATH), visit.text("passkeys-title"));
     NEW.clone_into(&mut page.page.path);
     Ok(page)
-}
-
-fn proof_fields(visit: &Visit<'_>, form: &FormState, asks_code: bool) -> Vec<Field> {
-    let mut fields = vec![password(visit, form)];
-    if asks_code {
-        let code = Field::new(form, "code", visit.text("totp-code")).short(Kind::Text, 40);
-        fields.push(code.autocomplete("one-time-code").hint(visit.text("totp-code-or-recovery")));
-    }
-    fields
 }
 
 /// The page on which the customer names the passkey, and the device makes it.
