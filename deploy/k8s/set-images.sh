@@ -6,7 +6,7 @@ usage() {
     cat <<'USAGE'
 usage: set-images.sh IMAGES_ENV OVERLAY
 
-Writes overlays/OVERLAY/images/kustomization.yaml from a release's images.env, which has five lines such as
+Writes overlays/OVERLAY/images/kustomization.yaml from a release's images.env, which has seven lines such as
 CUSTOMER_IMAGE=ghcr.io/owner/souk-customer@sha256:... (and PRODUCTS_, SHOPPING_, MAIL_, WEB_, SOUK_, NGINX_IMAGE). Starts nothing.
 USAGE
 }

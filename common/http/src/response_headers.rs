@@ -7,7 +7,7 @@ use rocket::shield::{Frame, NoSniff, Referrer, Shield};
 use rocket::{Request, Response};
 
 use crate::entity_tag::{remove_known_body, tag_by_content};
-use crate::{CorsOrigins, compression, cors};
+use crate::{CorsOrigins, IsHttps, compression, cors};
 
 /// A response that is the same for every client. It has an `ETag`. Caches may store it, and must
 /// ask with `If-None-Match` before they use it again, because prices and stock change at any time.
@@ -49,6 +49,9 @@ const PRIVATE: &str = "no-store";
 /// A response may be shown, with its own styles, and can run or load nothing.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
 
+/// Browsers that have come by HTTPS keep to it for a year (RFC 6797).
+const HTTPS_ONLY: &str = "max-age=31536000";
+
 pub(crate) struct ResponseHeaders;
 
 #[rocket::async_trait]
@@ -68,6 +71,9 @@ impl Fairing for ResponseHeaders {
         if !response.headers().contains("Content-Security-Policy") {
             response.set_raw_header("Content-Security-Policy", CONTENT_SECURITY_POLICY);
         }
+        if IsHttps::of(request).0 {
+            response.set_raw_header("Strict-Transport-Security", HTTPS_ONLY);
+        }
         let is_compressible = compression::is_compressible(response).await;
         if is_compressible {
             add_to_list(response, "Vary", "Accept-Encoding");
@@ -82,7 +88,7 @@ impl Fairing for ResponseHeaders {
 }
 
 /// Returns the headers of a response that the server gives without Rocket: the same as those of
-/// [`shield`] and [`ResponseHeaders`].
+/// [`shield`] and [`ResponseHeaders`], but for HTTPS.
 pub(crate) fn own_headers(origins: &CorsOrigins, origin: Option<&str>) -> Vec<(&'static str, String)> {
     let fixed = [
         ("Cache-Control", PRIVATE),

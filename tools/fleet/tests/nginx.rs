@@ -253,6 +253,7 @@ fn forged_forwarding_headers_are_replaced() {
     ] {
         assert_eq!(seen.arrived(name), [value], "{name}");
     }
+    assert_eq!(seen.header("strict-transport-security"), None);
     for gone in ["x-forwarded-port", "x-forwarded-prefix", "forwarded", "proxy", "upgrade", "connection"] {
         assert_eq!(seen.arrived(gone), [""; 0], "{gone}");
     }
@@ -269,6 +270,10 @@ fn only_addresses_that_trusted_proxies_add_are_accepted() {
     assert_eq!(seen.arrived("x-forwarded-for"), ["1.2.3.4"]);
     assert_eq!(seen.arrived("x-real-ip"), ["1.2.3.4"]);
     assert_eq!(seen.arrived("x-forwarded-proto"), ["https"]);
+    assert_eq!(seen.header("strict-transport-security"), Some("max-age=31536000"));
+    let headers = ["X-Forwarded-For: 1.2.3.4", "X-Forwarded-Proto: http"];
+    let by_http = request(address, "GET", "/customer/whoami", &headers, b"");
+    assert_eq!(by_http.header("strict-transport-security"), None);
 }
 
 #[test]
