@@ -55,6 +55,7 @@ async fn build(api: Api<'_>, public_url: &str) -> Result<String> {
     let mut sitemap = Sitemap::new(public_url);
     sitemap.add("");
     sitemap.add("/search");
+    sitemap.add("/categories");
     for category in api.categories().await?.all {
         sitemap.add(&format!("/c/{}", encode(&category.name)));
     }

@@ -15,7 +15,7 @@ mod refusals;
 
 pub(crate) use self::actions::advance;
 pub(super) use self::compensation::{sync_refunds, sync_refunds_if_paid};
-pub(crate) use self::outcomes::{apply_payment, publish_changes, record_failed_attempt};
+pub(crate) use self::outcomes::{apply_capture, publish_changes, record_failed_attempt};
 pub(crate) use self::placing::{Client, Placed, place};
 use crate::App;
 use crate::domain::order::Order;

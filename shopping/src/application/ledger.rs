@@ -42,6 +42,8 @@ pub struct OrderRecord {
     pub status: OrderStatus,
     /// Whether it was ever confirmed.
     pub was_confirmed: bool,
+    /// Whether it has an e-mail address: not after the erasure of its buyer's data.
+    pub has_recipient: bool,
     /// Whether the background job still has to process it.
     pub has_open_work: bool,
     /// Whether the order claims its cart, which only one order may do. An order that is paid late
@@ -148,6 +150,7 @@ impl From<&Order> for OrderRecord {
             key: order.key().map(ToString::to_string),
             status: order.status(),
             was_confirmed: order.was_confirmed(),
+            has_recipient: order.buyer().email().is_some(),
             has_open_work: order.has_open_work(),
             claims_cart: order.status().is_in_checkout() && !order.is_paid_late(),
             lines: order.lines(),

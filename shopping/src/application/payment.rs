@@ -1,5 +1,6 @@
 //! Payments outside of a checkout request: captures by an admin, and notifications by a provider.
 
+use souk_contract::customer::CustomerId;
 use souk_contract::shopping::{OrderId, TimelineKind};
 use souk_store::Events;
 use souk_types::{Result, Timestamp};
@@ -11,8 +12,8 @@ use crate::domain::payment::PaymentMethod;
 use crate::domain::payment::report::{PaymentNotification, PaymentUpdate};
 use crate::providers::stripe::event::Event;
 
-/// Captures the authorized payment of an order, and sells its stock.
-pub(crate) async fn capture(app: &App, id: OrderId) -> Result<OrderView> {
+/// Captures the authorized payment of an order for an admin, and sells its stock.
+pub(crate) async fn capture(app: &App, admin: CustomerId, id: OrderId) -> Result<OrderView> {
     let order = order::get_any(app, id).await?;
     let Some(payment) = order.authorized_payment()? else { return Ok(order.view()) };
     let provider = app.payments.provider(payment.method)?;
@@ -25,7 +26,7 @@ pub(crate) async fn capture(app: &App, id: OrderId) -> Result<OrderView> {
             return Err(error);
         }
     };
-    let order = checkout::apply_payment(app, id, report, entry).await?;
+    let order = checkout::apply_capture(app, id, report, entry, admin).await?;
     Ok(checkout::advance_or_defer(app, order).await.view())
 }
 

@@ -47,14 +47,19 @@ pub(crate) async fn refund(
     Ok(Refunded { refund, replayed })
 }
 
-/// Requests again what failed refunds should have returned. Errors: `order-state` when nothing is
-/// owed.
-pub(crate) async fn retry(app: &App, id: OrderId) -> Result<OrderView> {
+/// Requests again, for an admin, what failed refunds should have returned. Errors: `order-state`
+/// when nothing is owed.
+pub(crate) async fn retry(app: &App, admin: CustomerId, id: OrderId) -> Result<OrderView> {
     let order = order::get_any(app, id).await?;
     if order.may_refund() {
         // A refund on the provider's dashboard may have returned the money.
         checkout::sync_refunds(app, &order).await?;
     }
-    let order = app.store.orders.update(id, |order, _| order.retry_refunds(Timestamp::now())).await?;
+    let retry = move |order: &mut Order, _: &mut Events| {
+        order.retry_refunds(Timestamp::now())?;
+        order.log(order_log::entry(TimelineKind::Admin, "retry-refund", "ok").by(admin));
+        Ok(())
+    };
+    let order = app.store.orders.update(id, retry).await?;
     Ok(checkout::advance_or_defer(app, order).await.view())
 }

@@ -17,11 +17,11 @@ use crate::domain::order::refunds::{NewRefund, OrderRefundView};
 #[post("/admin/orders/<id>/capture", data = "<_input>")]
 pub(super) async fn capture_payment(
     app: &State<App>,
-    _staff: Staff<MoveMoney>,
+    staff: Staff<MoveMoney>,
     id: Param<OrderId>,
     _input: NoInput,
 ) -> Result<JsonResponse<OrderView>> {
-    Ok(JsonResponse(payment::capture(app, id.0).await?))
+    Ok(JsonResponse(payment::capture(app, staff.id(), id.0).await?))
 }
 
 #[post("/admin/orders/<id>/refunds", data = "<body>")]
@@ -39,9 +39,9 @@ pub(super) async fn refund_order(
 #[post("/admin/orders/<id>/refunds/retry", data = "<_input>")]
 pub(super) async fn retry_refunds(
     app: &State<App>,
-    _staff: Staff<MoveMoney>,
+    staff: Staff<MoveMoney>,
     id: Param<OrderId>,
     _input: NoInput,
 ) -> Result<JsonResponse<OrderView>> {
-    Ok(JsonResponse(refunds::retry(app, id.0).await?))
+    Ok(JsonResponse(refunds::retry(app, staff.id(), id.0).await?))
 }

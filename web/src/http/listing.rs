@@ -60,7 +60,7 @@ pub(super) async fn show_category(
     let shop = page.shop.name.clone();
     page.index(visit.text("category-description").arg("category", title.clone()).arg("shop", shop).to_string());
     page.path = format!("/c/{}", encode(category));
-    page.canonical_query = after.map(|after| format!("?after={}", encode(after))).unwrap_or_default();
+    page.canonical_query = canonical_query(sort, after);
     page.json_ld.push(breadcrumbs(&page, &[(title, page.path.clone())]));
     answer(page, list, sort, after, String::new())
 }
@@ -86,10 +86,17 @@ pub(super) async fn search(visit: Visit<'_>, q: Option<&str>, sort: Option<&str>
     if words.is_empty() {
         let shop = page.shop.name.clone();
         page.index(visit.text("search-all-description").arg("shop", shop).to_string());
-        page.canonical_query = after.map(|after| format!("?after={}", encode(after))).unwrap_or_default();
+        page.canonical_query = canonical_query(sort, after);
     }
     page.search.clone_from(&words);
     answer(page, list, sort, after, words)
+}
+
+/// Returns the query of the page that search engines show: the same products in the usual order. A
+/// cursor belongs to one order, so further pages of another order have the first page.
+fn canonical_query(sort: Sort, after: Option<&str>) -> String {
+    let after = after.filter(|_| sort == Sort::default());
+    after.map(|after| format!("?after={}", encode(after))).unwrap_or_default()
 }
 
 fn answer(

@@ -9,7 +9,7 @@ use crate::page::PageError;
 use crate::visit::Visit;
 
 /// Pages that are different for each visitor, or for each search.
-const PRIVATE: [&str; 6] = ["/cart", "/checkout", "/order", "/account", "/wishlist", "/search?q="];
+const PRIVATE: [&str; 7] = ["/cart", "/checkout", "/order", "/account", "/wishlist", "/search?q=", "/admin"];
 
 #[get("/robots.txt")]
 pub(super) fn get_robots(visit: Visit<'_>) -> (ContentType, String) {

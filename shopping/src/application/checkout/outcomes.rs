@@ -1,6 +1,7 @@
 //! Calls of `products` and of payment providers, and how their outcomes are written to the order.
 
 use souk_bus::{Event, Request};
+use souk_contract::customer::CustomerId;
 use souk_contract::shopping::{OrderCancelled, OrderId, OrderRefunded, PaymentFailed, PaymentWaiting, TimelineKind};
 use souk_store::Events;
 use souk_types::{Error, Result, Timestamp};
@@ -72,6 +73,23 @@ pub(crate) async fn apply_payment(app: &App, id: OrderId, report: PaymentReport,
     let entry = entry.with_outcome(report.to_string());
     apply(app, id, move |order, now| {
         order.log(entry.clone());
+        order.apply_payment(&report, now)
+    })
+    .await
+}
+
+/// Applies a provider's report of a payment that an admin has captured.
+pub(crate) async fn apply_capture(
+    app: &App,
+    id: OrderId,
+    report: PaymentReport,
+    entry: LogEntry,
+    admin: CustomerId,
+) -> Result<Order> {
+    let entry = entry.with_outcome(report.to_string());
+    apply(app, id, move |order, now| {
+        order.log(entry.clone());
+        order.log(order_log::entry(TimelineKind::Admin, "capture", "ok").by(admin));
         order.apply_payment(&report, now)
     })
     .await

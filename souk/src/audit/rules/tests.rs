@@ -41,6 +41,7 @@ fn entry(status: OrderStatus, paid: PaymentStatus, units: u64, product: ProductI
         key: Some("key".to_owned()),
         status,
         was_confirmed: !captured.is_zero(),
+        has_recipient: true,
         has_open_work: false,
         waits_for_provider: false,
         claims_cart: status.is_in_checkout(),
@@ -314,7 +315,13 @@ const VIOLATIONS: &[(&str, Violate)] = &[
     ("3 events wait on the broker", |shop| shop.records.broker.as_mut().unwrap().waiting = 3),
     ("shopping has not erased the deleted account", |shop| shop.records.erased_in_shopping.clear()),
     ("mail has not erased the deleted account", |shop| shop.records.erased_in_mail.clear()),
-    ("has no mail to its customer", |shop| {
+    ("has no mail to its buyer", |shop| {
+        let order = shop.records.orders[0].order;
+        shop.records.confirmation_mails.remove(&order);
+    }),
+    ("has no mail to its buyer", |shop| {
+        // A guest's.
+        (shop.records.orders[0].customer, shop.records.orders[0].placed_by_account) = (None, None);
         let order = shop.records.orders[0].order;
         shop.records.confirmation_mails.remove(&order);
     }),

@@ -1,7 +1,7 @@
 //! What an order is placed with: e-mail address, addresses, shipping method, expected total,
 //! number.
 
-use journeys::{Shop, Stock, euros, money, order_with};
+use journeys::{Method, Shop, Stock, euros, money, order_with};
 use serde_json::{Value, json};
 
 fn number_of(order: &Value) -> u64 {
@@ -27,6 +27,30 @@ async fn numbers_rise_and_the_addresses_are_frozen() {
     assert_eq!(number_of(&listed.items()[0]), last);
     let timeline = shop.admin().await.get_timeline(listed.items()[0]["id"].as_str().unwrap()).await.expect_status(200);
     assert_eq!(timeline["order"]["number"], listed.items()[0]["number"]);
+}
+
+#[tokio::test]
+async fn an_order_keeps_the_saved_address_that_it_names() {
+    let shop = Shop::shared().await;
+    let tea = shop.new_product("tea", &euros(499), 10).await;
+    let ana = shop.customer_with_cart(&tea, 1).await;
+    let address = |city: &str| json!({"name": "Ana Silva", "line1": "Gate 7", "city": city, "postal_code": "10117", "country": "DE"});
+    let saved = ana.add_address(address("Berlin")).await.expect_status(201);
+    let fields = json!({"shipping_address_id": saved["id"], "shipping_method": "standard"});
+    let order = ana.place_order("key").json(fields.clone()).await.expect_status(201);
+    let change = ana.request(Method::PUT, &format!("/customer/address/{}", saved["id"].as_str().unwrap()));
+    change.json(address("Potsdam")).await.expect_status(200);
+    let later = ana.get_order(order.id()).await.expect_status(200);
+    for order in [&order, &later] {
+        assert_eq!(
+            (&order["shipping_address"]["line1"], &order["shipping_address"]["city"]),
+            (&"Gate 7".into(), &"Berlin".into())
+        );
+    }
+    let mut both = fields;
+    both["shipping_address"] = address("Berlin");
+    ana.add_to_cart(&tea, 1).await.expect_status(200);
+    ana.place_order("other").json(both).await.expect_bad_fields(&["shipping_address"]);
 }
 
 #[tokio::test]

@@ -147,7 +147,11 @@ async fn an_authorized_payment_is_captured() {
     let order = ana.place_order_paying("key", "demo_review").await.expect_status(202);
     let page = visitor.open(&path(&order)).await.expect_status(200).expect_text("Capture the payment by ");
     let page = visitor.send_form(&page.form("/capture")).await.expect_status(200);
-    page.expect_text("The payment is captured.").expect_text("Pack and send");
+    page.expect_text("The payment is captured.").expect_text("Pack and send").expect_text("The payment was captured.");
+    let timeline = admin.get_timeline(order.id()).await.expect_status(200);
+    let entries = timeline["entries"].as_array().unwrap();
+    let captured = entries.iter().find(|entry| entry["what"] == "capture" && entry["kind"] == "admin");
+    assert!(captured.unwrap()["by"].is_string(), "{timeline}");
 }
 
 #[tokio::test]

@@ -142,6 +142,12 @@ async fn lists_are_paged_by_plain_links() {
     let second = visitor.open(&next.replace("&amp;", "&").replace("&#38;", "&")).await.expect_status(200);
     assert_eq!(shown(&second), 6);
     assert!(second.html().contains("Back to the first page"), "{second}");
+    for page in [&first, &second] {
+        let (_, canonical) = page.html().split_once("rel=\"canonical\" href=\"").unwrap();
+        let address = canonical.split('"').next().unwrap();
+        let path = &address[address.find("/en/").unwrap()..];
+        visitor.open(path).await.expect_status(200);
+    }
 }
 
 #[tokio::test]
