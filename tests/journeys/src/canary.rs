@@ -39,7 +39,7 @@ impl Canary {
             Self { secrets: Vec::new(), personal: Vec::new(), errors: Vec::new(), email: new_email("canary") };
         let tea = shop.new_product("tea", &euros(499), 100).await;
         let customer = canary.open_account(shop).await;
-        let customer = canary.use_second_step(shop, customer).await;
+        let (customer, code) = canary.use_second_step(shop, customer).await;
         let (street, name) = (unique("street"), unique("Canary "));
         let address = json!({
             "name": name, "line1": street, "city": "Berlin", "postal_code": "10117", "country": "DE", "phone": PHONE,
@@ -74,7 +74,10 @@ impl Canary {
         canary.make_mistakes(shop, &customer).await;
         customer.export_data().await.expect_status(200);
         customer.cancel_order(order.id()).await.expect_status(200);
-        let receipt = customer.delete_account().retry_while_busy().await.expect_status(202);
+        canary.expect_refused(customer.delete_account()).await;
+        let by_code = json!({"current": customer.password, "code": code});
+        let deletion = customer.request(Method::DELETE, "/customer/profile").json(by_code);
+        let receipt = deletion.retry_while_busy().await.expect_status(202);
         shop.client().wait_for_erasure(receipt.id()).await;
         canary
     }
@@ -132,8 +135,9 @@ impl Canary {
         customer
     }
 
-    /// Turns the second step on, signs in with codes, and refreshes the session.
-    async fn use_second_step(&mut self, shop: &Shop, customer: Customer) -> Customer {
+    /// Turns the second step on, signs in with codes, and refreshes the session. Returns a code that
+    /// is left.
+    async fn use_second_step(&mut self, shop: &Shop, customer: Customer) -> (Customer, String) {
         let begun = post(&customer, "/customer/totp", json!({"current": customer.password})).retry_while_busy().await;
         let shown = begun.expect_status(200)["secret"].as_str().unwrap().to_owned();
         let secret = shown.replace(' ', "");
@@ -168,7 +172,8 @@ impl Canary {
         for word in [shown, secret] {
             self.personal.push(("the secret of an authenticator app", word));
         }
-        Customer::from_sign_in(&client, &customer.email, &customer.password, &signed_in)
+        let left = recovery[1].as_str().unwrap().to_owned();
+        (Customer::from_sign_in(&client, &customer.email, &customer.password, &signed_in), left)
     }
 
     /// Signs in on a page, with a wrong code.
