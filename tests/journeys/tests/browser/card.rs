@@ -5,7 +5,7 @@
 //! back with a `POST` and a redirect, the page of the order before and after Stripe's webhook, the
 //! refund. Not tested: Stripe's library and its Payment Element, which come from Stripe's host. A
 //! stand-in of the library takes its place before the page's scripts run; it checks what the page
-//! hands over. The test of the headers has the content security policy of this page.
+//! hands over. `process/stripe.rs` tests the content security policy of this page.
 
 use std::time::SystemTime;
 

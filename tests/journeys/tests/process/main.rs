@@ -11,6 +11,7 @@ mod crash_recovery;
 mod encrypted_backup;
 mod erasure_audit;
 mod failpoints;
+mod https;
 mod late_payment;
 mod mail;
 mod migrate;

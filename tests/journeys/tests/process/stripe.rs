@@ -73,6 +73,30 @@ async fn a_card_is_charged_once() {
 }
 
 #[tokio::test]
+async fn only_the_page_of_the_payment_may_load_the_script_of_stripe() {
+    let stripe = FakeStripe::start().await;
+    let settings = [("STRIPE_PUBLISHABLE_KEY", "pk_test_1"), ("PAYMENT_METHODS", "stripe")];
+    let shop = TestShop::start_in(&["--no-demo"], &[&stripe.environment()[..], &settings].concat()).await;
+    let tea = shop.new_product("tea", &euros(499), 10).await;
+    let ana = shop.customer_with_cart(&tea, 1).await;
+    let order = ana.place_order_with("key", json!({"payment": {"method": "stripe"}})).await.expect_status(202);
+    let visitor = shop.visitor();
+    visitor.sign_in(&ana.email, &ana.password).await;
+    let order = format!("/en/order/{}", order.id());
+    let paying = visitor.open(&format!("{order}/pay")).await.expect_status(200);
+    let policy = paying.header("Content-Security-Policy");
+    let directive = |name: &str| policy.split("; ").find(|directive| directive.starts_with(name)).unwrap_or_default();
+    for name in ["script-src", "frame-src", "connect-src"] {
+        assert!(directive(name).contains(".stripe.com"), "{name}: {policy}");
+    }
+    assert!(!directive("script-src").contains("unsafe"), "{policy}");
+    for path in [&order, "/en/cart", "/en/account", "/en"] {
+        let page = visitor.open(path).await.expect_status(200);
+        assert!(!page.header("Content-Security-Policy").contains("stripe.com"), "{page}");
+    }
+}
+
+#[tokio::test]
 async fn an_amount_reaches_stripe_in_its_own_minor_units() {
     let payments = StripeShop::start().await;
     for (amount, currency, expected) in
