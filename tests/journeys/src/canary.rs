@@ -135,8 +135,8 @@ impl Canary {
         customer
     }
 
-    /// Turns the second step on, signs in with codes, and refreshes the session. Returns a code that
-    /// is left.
+    /// Turns the second step on, signs in with codes, and refreshes the session. Returns a code
+    /// that is left.
     async fn use_second_step(&mut self, shop: &Shop, customer: Customer) -> (Customer, String) {
         let begun = post(&customer, "/customer/totp", json!({"current": customer.password})).retry_while_busy().await;
         let shown = begun.expect_status(200)["secret"].as_str().unwrap().to_owned();
