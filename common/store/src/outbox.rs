@@ -25,7 +25,7 @@ const MAX_WAITING: usize = 4_096;
 /// Interval between two reads of the outbox, without failures and a backlog.
 const READ_INTERVAL: Duration = Duration::from_secs(1);
 /// Interval between two deletions. A deletion of many events costs little more than one of one.
-const DELETION_INTERVAL: Duration = Duration::from_millis(500);
+const DELETION_INTERVAL: Duration = Duration::from_millis(100);
 /// Ownership grace period. The process that has written an event publishes it; after this time any
 /// process does, because the owner may have died. Only then consumers may get an event twice.
 const OWNERSHIP_GRACE_PERIOD: Duration = Duration::from_secs(1);
