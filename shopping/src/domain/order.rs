@@ -139,7 +139,7 @@ pub(crate) struct Order {
     /// The events of this change. They are published by the write that stores it.
     #[serde(skip)]
     events: Vec<OrderEvent>,
-    /// Whether this is the value that was inserted, so that nobody has reserved for it before.
+    /// Whether this process has just inserted the order. Then no request for its stock was sent.
     #[serde(skip)]
     is_new: bool,
 }
